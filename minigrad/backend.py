@@ -1,0 +1,112 @@
+"""Devices: where arrays live, which namespace computes on them, and the one source of random numbers.
+
+    cpu      NumPy
+    strict   a double of CuPy on NumPy that refuses what CuPy refuses: finds GPU mistakes without a GPU
+    cuda     CuPy; imported on first use only, and only here
+
+An operation gets its namespace from its tensors' device and never looks at an array's type. Random numbers are drawn on
+the host by one `numpy.random.Generator`, so initial weights and data are the same on every device.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .errors import DeviceError, describe
+
+
+class Device:
+    """One place where arrays live.
+
+    name: "cpu", "strict" or "cuda".  xp: its array namespace.  array: its array type.
+    """
+
+    __slots__ = ("name", "xp", "array")
+
+    def __init__(self, name: str, xp: Any, array: type) -> None:
+        self.name, self.xp, self.array = name, xp, array
+
+    def __repr__(self) -> str:
+        return f"device('{self.name}')"
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self.name == (other.name if isinstance(other, Device) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def asarray(self, host: Any, dtype: Any = None) -> Any:
+        """An array of this device from host data (array, list or number); no copy where none is needed."""
+        return self.xp.asarray(host, dtype=dtype)
+
+    def numpy(self, array: Any) -> np.ndarray:
+        """The array as a NumPy array; on a GPU this waits for the device and copies."""
+        return array if self.xp is np else self.xp.asnumpy(array)
+
+    def add_at(self, out: Any, index: Any, values: Any) -> None:
+        """out[index] += values, where an index that occurs twice is added twice."""
+        self.xp.add.at(out, index, values)
+
+
+cpu = Device("cpu", np, np.ndarray)
+_devices = {"cpu": cpu}
+
+
+def device(name: str | Device) -> Device:
+    """The device of that name.
+
+    Raises DeviceError if the name is unknown, or if CuPy or a usable GPU is missing (with what to install).
+    """
+    if isinstance(name, Device):
+        return name
+    if name not in _devices:
+        if name == "strict":
+            from . import strict
+            _devices[name] = Device(name, strict, strict.ndarray)
+        elif name == "cuda":
+            ok, reason = cuda_status()
+            if not ok:
+                raise DeviceError(describe("device 'cuda' cannot be used.", reason=reason,
+                                           fix="install the extra cuda12 or cuda13 (CuPy 14) and an NVIDIA driver, or "
+                                               "stay on device='cpu'"))
+            import cupy
+            _devices[name] = Device(name, cupy, cupy.ndarray)
+        else:
+            raise DeviceError(describe(f"there is no device {name!r}.", fix="use 'cpu', 'cuda', or 'strict' for tests"))
+    return _devices[name]
+
+
+def cuda_status() -> tuple[bool, str]:
+    """Is a GPU usable, and if not, why: a real kernel, a product and a sum, since CuPy imports without a driver."""
+    try:
+        import cupy
+        if not cupy.is_available():
+            return False, "no CUDA driver or device"
+        x = cupy.arange(4, dtype="f4")
+        right = float((x[None] @ x[:, None] + x.sum())[0, 0]) == 20.0
+        return right, "usable" if right else "a product of four numbers came out wrong"
+    except Exception as error:                       # anything can fail here: driver, toolkit, headers, library versions
+        return False, f"{type(error).__name__}: {error}"
+
+
+def owner(array: Any) -> Any:
+    """The array that owns the memory which a view shows."""
+    while getattr(array, "base", None) is not None and hasattr(array.base, "dtype"):
+        array = array.base
+    return array
+
+
+_generator = np.random.default_rng(0)
+
+
+def manual_seed(seed: int) -> np.random.Generator:
+    """Start the host generator of initial weights and data anew; the same on every device."""
+    global _generator
+    _generator = np.random.default_rng(seed)
+    return _generator
+
+
+def generator() -> np.random.Generator:
+    """The host generator that `manual_seed` set."""
+    return _generator

@@ -1,0 +1,595 @@
+"""The primitives: each is its value and its gradient, side by side.
+
+A primitive gets an array namespace `xp` (NumPy, CuPy, the strict double, or this very module, which gives second order)
+and arrays; it returns its value and its vjp: gradient of the value in, one gradient per argument out. Rules:
+
+  - the vjp closes over arrays and shapes; it returns new arrays, or g itself or a view of it, never a saved array;
+  - it need not undo broadcasting: the tape sums each gradient to its argument's shape;
+  - an entry may be None (no gradient) or a function, which the tape calls only if that gradient is wanted.
+
+The first line of a docstring is the formula: g is the incoming gradient, da the gradient of a.
+"""
+from __future__ import annotations
+
+import builtins
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .backend import Device
+from .errors import IndexRangeError, ShapeError, describe
+from .tensor import Tensor, primitive, record
+
+_here = sys.modules[__name__]
+
+
+def _under(xp: Any, call: Any, *args: Any, **kw: Any) -> Any:
+    """A primitive's value inside another primitive: recorded where xp is this module, plain otherwise."""
+    return call(*args, **kw) if xp is _here else call.op.fn(xp, *args, **kw)[0]
+
+
+# ---------------------------------------------------------------------------------------------- arithmetic
+
+@primitive
+def add(xp, a, b):
+    """y = a + b;  da = g, db = g"""
+    return a + b, lambda g: (g, g)
+
+
+@primitive
+def sub(xp, a, b):
+    """y = a - b;  da = g, db = -g"""
+    return a - b, lambda g: (g, lambda: -g)
+
+
+@primitive
+def mul(xp, a, b):
+    """y = a b;  da = g b, db = g a"""
+    return a * b, lambda g: (lambda: g * b, lambda: g * a)
+
+
+@primitive
+def div(xp, a, b):
+    """y = a / b;  da = g / b, db = -g y / b"""
+    y = a / b
+    return y, lambda g: (lambda: g / b, lambda: -g * y / b)
+
+
+@primitive
+def neg(xp, a):
+    """y = -a;  da = -g"""
+    return -a, lambda g: (-g,)
+
+
+@primitive
+def pow(xp, a, b):
+    """y = a^b;  da = g b a^(b-1), db = g y log a (0 where a <= 0)"""
+    y = a ** b
+
+    def db(g):
+        positive = a > 0
+        return g * y * xp.where(positive, xp.log(xp.where(positive, a, xp.ones_like(a))), xp.zeros_like(a))
+    return y, lambda g: (lambda: g * (b * a ** (b - 1)), lambda: db(g))
+
+
+@primitive
+def maximum(xp, a, b):
+    """y = max(a, b);  da = g [a > b] + g/2 [a = b], and so for b"""
+    return xp.maximum(a, b), lambda g: (lambda: g * _share(xp, a, b, g), lambda: g * _share(xp, b, a, g))
+
+
+@primitive
+def minimum(xp, a, b):
+    """y = min(a, b);  da = g [a < b] + g/2 [a = b], and so for b"""
+    return xp.minimum(a, b), lambda g: (lambda: g * _share(xp, b, a, g), lambda: g * _share(xp, a, b, g))
+
+
+def _share(xp, a, b, g):
+    """1 where a is the larger, 1/2 where they tie, else 0; of g's dtype and shape."""
+    one, zero = xp.ones_like(g), xp.zeros_like(g)
+    return xp.where(a > b, one, xp.where(a < b, zero, one * 0.5))
+
+
+@primitive
+def where(xp, condition, a, b):
+    """y = a where the condition holds, else b;  da = g there, db = g elsewhere"""
+    return xp.where(condition, a, b), lambda g: (None, lambda: xp.where(condition, g, xp.zeros_like(g)),
+                                                 lambda: xp.where(condition, xp.zeros_like(g), g))
+
+
+# ---------------------------------------------------------------------------------------------- elementwise
+
+@primitive
+def exp(xp, a):
+    """y = e^a;  da = g y"""
+    y = xp.exp(a)
+    return y, lambda g: (g * y,)
+
+
+@primitive
+def log(xp, a):
+    """y = log a;  da = g / a"""
+    return xp.log(a), lambda g: (g / a,)
+
+
+@primitive
+def sqrt(xp, a):
+    """y = sqrt a;  da = g / (2 y)"""
+    y = xp.sqrt(a)
+    return y, lambda g: (g * 0.5 / y,)
+
+
+@primitive
+def abs(xp, a):
+    """y = |a|;  da = g sign a"""
+    return xp.absolute(a), lambda g: (g * xp.sign(a),)
+
+
+@primitive
+def sign(xp, a):
+    """y = sign a;  da = 0"""
+    return xp.sign(a), lambda g: (xp.zeros_like(g),)
+
+
+@primitive
+def tanh(xp, a):
+    """y = tanh a;  da = g (1 - y^2)"""
+    y = xp.tanh(a)
+    return y, lambda g: (g * (1 - y * y),)
+
+
+@primitive
+def sigmoid(xp, a):
+    """y = 1 / (1 + e^-a);  da = g y (1 - y)"""
+    y = xp.tanh(a * 0.5) * 0.5 + 0.5           # no overflow for any a
+    return y, lambda g: (g * (y * (1 - y)),)
+
+
+@primitive
+def relu(xp, a):
+    """y = max(a, 0);  da = g [a > 0]"""
+    y = xp.maximum(a, 0)
+    return y, lambda g: (g * (y > 0),)
+
+
+@primitive
+def clip(xp, a, *, min=None, max=None):
+    """y = a within [min, max];  da = g [min <= a <= max]"""
+    y = xp.clip(a, min, max)
+    return y, lambda g: (g * (a == y),)
+
+
+@primitive
+def clone(xp, a):
+    """y = a, in memory of its own;  da = g"""
+    return xp.copy(a), lambda g: (g,)
+
+
+@primitive
+def cast(xp, a, *, dtype):
+    """y = a as dtype;  da = g as a's dtype"""
+    old = a.dtype
+    return a.astype(dtype), lambda g: (g.astype(old),)
+
+
+@primitive(second=False)
+def _move(xp, a, *, source, target):
+    """y = a on another device;  da = g on a's device"""
+    return target.asarray(source.numpy(a)), lambda g: (source.asarray(target.numpy(g)),)
+
+
+def move(a: Tensor, target: Device) -> Tensor:
+    """The tensor on another device; itself if it is there."""
+    if a.device is target:
+        return a
+    return record(_move.op, (a,), {"source": a.device, "target": target}, onto=target)
+
+
+# ---------------------------------------------------------------------------------------------- reductions
+
+def _stretch(xp, g, shape, axis, keepdims):
+    """The gradient of a reduction, laid over the axes that it summed."""
+    return xp.broadcast_to(g if keepdims or axis is None else xp.expand_dims(g, axis), shape)
+
+
+@primitive
+def sum(xp, a, axis=None, keepdims=False):
+    """y = sum_i a_i;  da_i = g"""
+    shape = a.shape
+    return xp.sum(a, axis=axis, keepdims=keepdims), lambda g: (_stretch(xp, g, shape, axis, keepdims),)
+
+
+@primitive
+def mean(xp, a, axis=None, keepdims=False):
+    """y = sum_i a_i / n;  da_i = g / n"""
+    shape, n = a.shape, _count(a.shape, axis)
+    return xp.sum(a, axis=axis, keepdims=keepdims) / n, lambda g: (_stretch(xp, g / n, shape, axis, keepdims),)
+
+
+def _count(shape: tuple, axis: Any) -> int:
+    """How many entries a reduction joins; of none there is no mean."""
+    n = math.prod(shape if axis is None else [shape[i] for i in ((axis,) if isinstance(axis, int) else axis)])
+    if n == 0:
+        raise ShapeError(describe(f"there is no mean of no values: shape {shape}, dim {axis}."))
+    return n
+
+
+@primitive
+def amax(xp, a, axis=None, keepdims=False):
+    """y = max_i a_i;  da_i = g [a_i = y] / (how many tie)"""
+    top = xp.amax(a, axis=axis, keepdims=True)
+    y = top if keepdims else xp.squeeze(top) if axis is None else xp.squeeze(top, axis)
+
+    def vjp(g):
+        hit = xp.where(a == top, xp.ones_like(a), xp.zeros_like(a))
+        share = hit / xp.sum(hit, axis=axis, keepdims=True)
+        return (_stretch(xp, g, a.shape, axis, keepdims) * share,)
+    return y, vjp
+
+
+def amin(a, axis=None, keepdims=False, **kw):
+    """The smallest entries; ties share the gradient."""
+    return neg(amax(neg(a), axis, keepdims, **kw))
+
+
+@primitive
+def logsumexp(xp, a, axis=-1, keepdims=False):
+    """y = log sum_i e^(a_i);  da = g softmax(a)
+
+    A row of -inf (a fully masked attention row) gives -inf and a zero gradient, not NaN.
+    """
+    top = xp.amax(a, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))       # -inf minus -inf is NaN
+    e = xp.exp(a - top)
+    s = xp.sum(e, axis=axis, keepdims=True)
+    alive = s > 0
+    s = xp.where(alive, s, xp.ones_like(s))                         # log 0 warns, and CuPy cannot be told not to
+    y = xp.where(alive, xp.log(s) + top, xp.full_like(s, -np.inf))
+    return (y if keepdims else xp.squeeze(y, axis),
+            lambda g: ((g if keepdims else xp.expand_dims(g, axis)) * (e / s),))
+
+
+@primitive
+def softmax(xp, a, axis=-1):
+    """y = e^a / sum e^a;  da = y (g - sum g y)
+
+    A row of -inf gives zeros and a zero gradient.
+    """
+    top = xp.amax(a, axis=axis, keepdims=True)
+    e = xp.exp(a - xp.where(xp.isfinite(top), top, xp.zeros_like(top)))
+    s = xp.sum(e, axis=axis, keepdims=True)
+    y = e / xp.where(s > 0, s, xp.ones_like(s))
+    return y, lambda g: (y * (g - xp.sum(g * y, axis=axis, keepdims=True)),)
+
+
+# ---------------------------------------------------------------------------------------------- products
+
+@primitive
+def matmul(xp, a, b):
+    """y = a b;  da = g b^T, db = a^T g"""
+    if b.ndim == 2 and a.ndim > 2:             # a weight: one large product instead of one for each leading index
+        flat, rows = a.shape[:-1], xp.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
+        y = xp.reshape(xp.matmul(rows, b), (*flat, b.shape[1]))
+
+        def weight_vjp(g):
+            gs = xp.reshape(g, (rows.shape[0], b.shape[1]))
+            return (lambda: xp.reshape(xp.matmul(gs, xp.swapaxes(b, 0, 1)), a.shape),
+                    lambda: xp.matmul(xp.swapaxes(rows, 0, 1), gs))
+        return y, weight_vjp
+
+    def vjp(g):
+        left = a if a.ndim > 1 else xp.expand_dims(a, 0)
+        right = b if b.ndim > 1 else xp.expand_dims(b, 1)
+        if b.ndim == 1:
+            g = xp.expand_dims(g, -1)
+        if a.ndim == 1:
+            g = xp.expand_dims(g, -2)
+
+        def db():
+            d = xp.matmul(xp.swapaxes(left, -1, -2), g)
+            return d if b.ndim > 1 else xp.squeeze(d, -1)
+        return lambda: xp.matmul(g, xp.swapaxes(right, -1, -2)), db
+    return xp.matmul(a, b), vjp
+
+
+# ---------------------------------------------------------------------------------------------- shapes
+
+@primitive
+def reshape(xp, a, shape):
+    """y = a in another shape;  da = g in a's shape"""
+    old = a.shape
+    return xp.reshape(a, shape), lambda g: (xp.reshape(g, old),)
+
+
+@primitive
+def permute(xp, a, *, axes):
+    """y = a with its axes in another order;  da = g in the inverse order"""
+    inverse = tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))
+    return xp.transpose(a, axes), lambda g: (xp.transpose(g, inverse),)
+
+
+@primitive
+def swapaxes(xp, a, axis0, axis1):
+    """y = a with two axes exchanged;  da = g with the same two exchanged"""
+    return xp.swapaxes(a, axis0, axis1), lambda g: (xp.swapaxes(g, axis0, axis1),)
+
+
+@primitive
+def expand_dims(xp, a, axis):
+    """y = a with an axis of one;  da = g in a's shape"""
+    old = a.shape
+    return xp.expand_dims(a, axis), lambda g: (xp.reshape(g, old),)
+
+
+@primitive
+def squeeze(xp, a, axis=None):
+    """y = a without its axes of one;  da = g in a's shape"""
+    old = a.shape
+    return xp.squeeze(a, axis), lambda g: (xp.reshape(g, old),)
+
+
+@primitive
+def broadcast_to(xp, a, shape):
+    """y = a stretched to a shape;  da = g summed over what was stretched (by the tape)"""
+    return xp.broadcast_to(a, shape), lambda g: (g,)
+
+
+def transpose(a, dim0, dim1=None):
+    """Two axes exchanged, as in PyTorch; or, given one tuple, all axes in that order, as in NumPy."""
+    return swapaxes(a, dim0, dim1) if dim1 is not None else permute(a, axes=tuple(dim0))
+
+
+def moveaxis(a, source: int, target: int):
+    """One axis moved to another place."""
+    order = [i for i in range(a.ndim) if i != source % a.ndim]
+    order.insert(target % a.ndim, source % a.ndim)
+    return permute(a, axes=tuple(order))
+
+
+# ---------------------------------------------------------------------------------------------- indexing, joining
+
+@primitive
+def getitem(xp, a, *, index):
+    """y = a[index];  da = zeros, with g added at index"""
+    shape = a.shape
+    return a[index], lambda g: (_under(xp, put, g, index=index, shape=shape),)
+
+
+@primitive
+def put(xp, a, *, index, shape):
+    """y = zeros of a shape, with a added at index (twice where it occurs twice);  da = g[index]"""
+    y = xp.zeros(shape, dtype=a.dtype)
+    if any(hasattr(i, "dtype") for i in (index if isinstance(index, tuple) else (index,))):
+        xp.add.at(y, index, a)
+    else:
+        y[index] = a
+    return y, lambda g: (g[index],)
+
+
+def plain_index(index: Any, of: Tensor) -> Any:
+    """An index as the device's arrays take it: tensors, lists and NumPy arrays become its arrays, ids are checked."""
+    if isinstance(index, tuple):
+        out = tuple(plain_index(i, of) for i in index)
+        axis = 0
+        for i in out:
+            if i is Ellipsis:
+                break                          # ids behind an ellipsis are left to the array library
+            _check_ids(i, axis, of)
+            axis += 0 if i is None else i.ndim if getattr(i, "dtype", None) == bool else 1
+        return out
+    if isinstance(index, Tensor):
+        index = index.data
+    elif isinstance(index, (list, np.ndarray)):
+        index = of.device.asarray(np.asarray(index, dtype=None if len(index) else np.int64))
+    _check_ids(index, 0, of)
+    return index
+
+
+def _check_ids(index: Any, axis: int, of: Tensor) -> None:
+    """NumPy refuses an id outside of its axis, CuPy takes the remainder in silence: so look first."""
+    if not hasattr(index, "dtype") or index.dtype.kind not in "iu" or not index.size or axis >= of.ndim:
+        return
+    n, low, high = of.shape[axis], int(index.min()), int(index.max())
+    if low < -n or high >= n:
+        raise IndexRangeError(describe(
+            f"index {high if high >= n else low} is outside of axis {axis} of {of.shape}: 0 ... {n - 1}.",
+            table=of._made(), likely="a token id at or above the vocabulary's size, or an unknown word",
+            fix="map unknown words to an id of their own, or enlarge the table"))
+
+
+def _joined(tensors: Sequence[Any]) -> list[Any]:
+    if isinstance(tensors, Tensor):
+        raise ShapeError(describe("concat and stack take a list of tensors.", fix="mg.stack([a, b])"))
+    return list(tensors)
+
+
+@primitive
+def _concat(xp, *arrays, axis):
+    """y = the arrays one after another;  da_i = the part of g that came from a_i"""
+    sizes = tuple(a.shape[axis] for a in arrays)
+    return xp.concatenate(arrays, axis=axis), lambda g: _pieces(g, sizes, axis)
+
+
+def concatenate(tensors: Sequence[Any], axis: int = 0, dim: int | None = None) -> Tensor:
+    """Tensors one after another along an axis that exists."""
+    return _concat(*_joined(tensors), axis=axis if dim is None else dim)
+
+
+@primitive
+def _stack(xp, *arrays, axis):
+    """y = the arrays side by side along a new axis;  da_i = g[i]"""
+    return xp.stack(arrays, axis=axis), lambda g: tuple(xp.moveaxis(g, axis, 0))
+
+
+def stack(tensors: Sequence[Any], axis: int = 0, dim: int | None = None) -> Tensor:
+    """Tensors side by side along a new axis."""
+    return _stack(*_joined(tensors), axis=axis if dim is None else dim)
+
+
+@primitive
+def unbind(xp, a, axis=0):
+    """y_i = a[i];  da = stack of g_i (zero where an output was not used)"""
+    def vjp(gs):
+        zero = xp.zeros_like(next(g for g in gs if g is not None))
+        return (xp.stack([zero if g is None else g for g in gs], axis=axis),)
+    return tuple(xp.moveaxis(a, axis, 0)), vjp
+
+
+def _pieces(a: Any, sizes: Sequence[int], axis: int) -> tuple[Any, ...]:
+    """Slices of the given sizes along an axis: views."""
+    head = (slice(None),) * (axis % a.ndim)
+    cuts = [0]
+    for n in sizes:
+        cuts.append(cuts[-1] + n)
+    return tuple([a[(*head, slice(i, j))] for i, j in zip(cuts, cuts[1:], strict=False)])
+
+
+@primitive
+def _split(xp, a, *, sizes, axis):
+    """y_i = the i-th piece of a;  da = the g_i one after another (zero where a piece was not used)"""
+    shape, dtype = a.shape, a.dtype
+
+    def vjp(gs):
+        def zero(n):
+            return xp.zeros((*shape[:axis % len(shape)], n, *shape[axis % len(shape) + 1:]), dtype=dtype)
+        return (xp.concatenate([zero(n) if g is None else g for g, n in zip(gs, sizes, strict=True)], axis=axis),)
+    return _pieces(a, sizes, axis), vjp
+
+
+def split(a: Tensor, size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of one size (the last may be smaller), or of the sizes given; they must add up."""
+    n = a.shape[dim]
+    sizes = tuple(builtins.min(size, n - s) for s in range(0, n, size)) if isinstance(size, int) else tuple(size)
+    if builtins.sum(sizes) != n:
+        raise ShapeError(describe(f"split of {sizes} does not add up to {n}: axis {dim} of {a.shape}.",
+                                  made_at=a._made()))
+    return _split(a, sizes=sizes, axis=dim)
+
+
+def chunk(a: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """A number of pieces of equal size (the last may be smaller)."""
+    return split(a, -(-a.shape[dim] // chunks), dim)
+
+
+# ---------------------------------------------------------------------------------------------- without a gradient
+
+@primitive
+def _compare(xp, a, b, *, name):
+    """y = a (name) b, as booleans;  no gradient"""
+    return getattr(a, f"__{name}__")(b) if hasattr(a, "dtype") else getattr(b, f"__{_MIRROR[name]}__")(a), None
+
+
+_MIRROR = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
+
+
+@primitive
+def argmax(xp, a, axis=None):
+    """y = the index of the largest entry, the first where they tie;  no gradient"""
+    return xp.argmax(a, axis=axis), None
+
+
+@primitive
+def argmin(xp, a, axis=None):
+    """y = the index of the smallest entry, the first where they tie;  no gradient"""
+    return xp.argmin(a, axis=axis), None
+
+
+@primitive
+def isfinite(xp, a):
+    """y = is it neither NaN nor infinite;  no gradient"""
+    return xp.isfinite(a), None
+
+
+@primitive
+def zeros_like(xp, a):
+    """y = zeros of a's shape and dtype;  no gradient"""
+    return xp.zeros_like(a), None
+
+
+@primitive
+def ones_like(xp, a):
+    """y = ones of a's shape and dtype;  no gradient"""
+    return xp.ones_like(a), None
+
+
+@primitive
+def full_like(xp, a, value):
+    """y = one value in a's shape and dtype;  no gradient"""
+    return xp.full_like(a, value), None
+
+
+def zeros(shape: Sequence[int], dtype: Any) -> Tensor:
+    """Zeros on the host, as an array namespace has them (inside second-order gradients)."""
+    return Tensor(np.zeros(shape, dtype))
+
+
+def max(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The largest entry; with dim, as in PyTorch, (values, indices) along that axis."""
+    if dim is None:
+        return amax(a)
+    return amax(a, dim, keepdim), argmax(a, dim)
+
+
+def min(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The smallest entry; with dim, as in PyTorch, (values, indices) along that axis."""
+    if dim is None:
+        return amin(a)
+    return amin(a, dim, keepdim), argmin(a, dim)
+
+
+# the names that array namespaces use, for second order; and PyTorch's
+copy, absolute, concat, cat, unsqueeze = clone, abs, concatenate, concatenate, expand_dims
+
+
+# ---------------------------------------------------------------------------------------------- operators and methods
+
+def _attach() -> None:
+    """Bolt operators and methods on Tensor, so that `tensor.py` reads without them."""
+    def reflected(op):
+        return lambda a, b: op(b, a)
+    for name, op in (("add", add), ("sub", sub), ("mul", mul), ("truediv", div), ("pow", pow), ("matmul", matmul)):
+        setattr(Tensor, f"__{name}__", _operand(op))
+        setattr(Tensor, f"__r{name}__", _operand(reflected(op)))
+    for name in _MIRROR:
+        setattr(Tensor, f"__{name}__", _comparison(name))
+    methods = dict(
+        __neg__=neg, __abs__=abs, __iter__=lambda a: iter(unbind(a)),
+        __getitem__=lambda a, index: getitem(a, index=plain_index(index, a)),
+        T=property(lambda a: permute(a, axes=tuple(range(a.ndim))[::-1])),
+        mT=property(lambda a: swapaxes(a, -1, -2)),
+        reshape=lambda a, *shape: reshape(a, _axes(shape)), permute=lambda a, *axes: permute(a, axes=_axes(axes)),
+        flatten=lambda a, start_dim=0: reshape(a, (*a.shape[:start_dim % builtins.max(a.ndim, 1)], -1)),
+        expand=lambda a, *shape: broadcast_to(a, _axes(shape)), unsqueeze=expand_dims, transpose=transpose,
+        astype=lambda a, dtype: cast(a, dtype=np.dtype(dtype)), numel=lambda a: a.data.size,
+        size=lambda a, dim=None: a.shape if dim is None else a.shape[dim])
+    methods["view"] = methods["reshape"]
+    for op in (add, sub, mul, div, pow, matmul, exp, log, sqrt, abs, tanh, sigmoid, relu, clip, clone, sum, mean, amax,
+               amin, logsumexp, softmax, squeeze, unbind, split, chunk, argmax, argmin, max, min, isfinite, copy):
+        methods.setdefault(op.__name__, op)
+    for name, method in methods.items():
+        setattr(Tensor, name, method)
+    Tensor.__hash__ = object.__hash__          # type: ignore[method-assign]  # == is elementwise, identity still hashes
+
+
+def _axes(values: tuple) -> tuple:
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], (tuple, list)) else values
+
+
+def _operand(op: Any) -> Any:
+    """An operator that leaves foreign operands to Python, which then names both types."""
+    def method(a, b):
+        return op(a, b) if isinstance(b, _OPERANDS) else NotImplemented
+    return method
+
+
+def _comparison(name: str) -> Any:
+    def method(a, b):
+        return _compare(a, b, name=name) if isinstance(b, _OPERANDS) else NotImplemented
+    return method
+
+
+_OPERANDS = (Tensor, int, float, np.ndarray, np.generic, list)
+_attach()
