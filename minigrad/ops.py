@@ -70,6 +70,8 @@ def pow(xp, a, b):
     y = a ** b
 
     def db(g):
+        if not hasattr(a, "dtype"):            # a Python number: an array of its log would widen float32
+            return g * (y * (math.log(a) if a > 0 else 0.0))
         positive = a > 0
         return g * y * xp.where(positive, xp.log(xp.where(positive, a, xp.ones_like(a))), xp.zeros_like(a))
     return y, lambda g: (lambda: g * (b * a ** (b - 1)), lambda: db(g))
@@ -156,7 +158,7 @@ def relu(xp, a):
 
 
 @primitive
-def clip(xp, a, *, min=None, max=None):
+def clip(xp, a, min=None, max=None):
     """y = a within [min, max];  da = g [min <= a <= max]"""
     y = xp.clip(a, min, max)
     return y, lambda g: (g * (a == y),)
@@ -548,11 +550,9 @@ copy, absolute, concat, cat, unsqueeze = clone, abs, concatenate, concatenate, e
 
 def _attach() -> None:
     """Bolt operators and methods on Tensor, so that `tensor.py` reads without them."""
-    def reflected(op):
-        return lambda a, b: op(b, a)
     for name, op in (("add", add), ("sub", sub), ("mul", mul), ("truediv", div), ("pow", pow), ("matmul", matmul)):
-        setattr(Tensor, f"__{name}__", _operand(op))
-        setattr(Tensor, f"__r{name}__", _operand(reflected(op)))
+        setattr(Tensor, f"__{name}__", _operator(op))
+        setattr(Tensor, f"__r{name}__", _operator(op, reflected=True))
     for name in _MIRROR:
         setattr(Tensor, f"__{name}__", _comparison(name))
     methods = dict(
@@ -567,7 +567,8 @@ def _attach() -> None:
         size=lambda a, dim=None: a.shape if dim is None else a.shape[dim])
     methods["view"] = methods["reshape"]
     for op in (add, sub, mul, div, pow, matmul, exp, log, sqrt, abs, tanh, sigmoid, relu, clip, clone, sum, mean, amax,
-               amin, logsumexp, softmax, squeeze, unbind, split, chunk, argmax, argmin, max, min, isfinite, copy):
+               amin, logsumexp, softmax, squeeze, unbind, split, chunk, argmax, argmin, max, min, isfinite, copy,
+               zeros_like, ones_like):
         methods.setdefault(op.__name__, op)
     for name, method in methods.items():
         setattr(Tensor, name, method)
@@ -578,11 +579,12 @@ def _axes(values: tuple) -> tuple:
     return tuple(values[0]) if len(values) == 1 and isinstance(values[0], (tuple, list)) else values
 
 
-def _operand(op: Any) -> Any:
+def _operator(op: Any, reflected: bool = False) -> Any:
     """An operator that leaves foreign operands to Python, which then names both types."""
-    def method(a, b):
-        return op(a, b) if isinstance(b, _OPERANDS) else NotImplemented
-    return method
+    raw = op.op
+    if reflected:
+        return lambda a, b: record(raw, (b, a), {}) if isinstance(b, _OPERANDS) else NotImplemented
+    return lambda a, b: record(raw, (a, b), {}) if isinstance(b, _OPERANDS) else NotImplemented
 
 
 def _comparison(name: str) -> Any:

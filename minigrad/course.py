@@ -1,0 +1,340 @@
+"""What a notebook of the course imports: the visible test, the list of what passes, the check of the first cell.
+
+    from minigrad import course
+
+This file stands alone: NumPy and the standard library, nothing else of minigrad.  The grader copies it into the
+sandbox, where no other part of the package exists.  It decides no points: under grading a visible test prints what it
+found and goes on, because the hidden Check alone gives points (one rule for the score, however a notebook is graded).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib.util
+import io
+import linecache
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = ["VisibleTestFailed", "environment", "install_line", "progress", "progress_bar", "test"]
+
+MIN_NUMPY = (1, 26)         # the oldest NumPy that CI runs
+SHOWN = 12                  # arrays of up to this many entries are printed whole: a screen line or four
+CAPTURE = 2000              # characters of a student's own printing that a test shows again
+
+T = TypeVar("T")
+Lines = list[tuple[str, str]]     # (label, text) of a message
+
+
+class VisibleTestFailed(AssertionError):
+    """A visible test found a difference.  IPython shows the message alone: a traceback through here helps nobody."""
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).split("\n")
+
+
+@dataclass
+class _Session:
+    """What this kernel has seen: the functions that the first cell named, and the last verdict of each visible test."""
+
+    functions: list[str] = field(default_factory=list)
+    verdicts: dict[str, dict[str, bool]] = field(default_factory=dict)      # function -> call -> did it pass
+
+    def passes(self, name: str) -> bool:
+        return bool(self.verdicts.get(name)) and all(self.verdicts[name].values())
+
+
+_session = _Session()
+
+
+# ----- The visible test
+
+def test(function: Callable[..., Any], /, *, expected: Any, equation: str, not_tested: str,
+         results: Sequence[str] | None = None, part: Callable[[Any], Any] | None = None, tol: float = 1e-7,
+         **arguments: Any) -> None:
+    """Call `function` with copies of `arguments`, in the order given, and compare what comes with `expected`.
+
+    expected: the value, or one value for each of `results`; a dict {name: value} compares only the results it names.
+    results: the names of what the function returns, if that is more than one thing.
+    part: compare part(result) instead of the result, where only a piece of it is to be seen: lambda r: r[-1].
+    equation, not_tested: shown with the verdict: a failure says what was meant, a success what is still open.
+    tol: arrays and floats may differ by tol * (1 + largest expected entry).
+
+    Raises VisibleTestFailed, an AssertionError, with a message that stands without a traceback.  While nbgrader or the
+    grader runs the notebook (NBGRADER_EXECUTION=autograde) it prints the message instead.  Example:
+
+        course.test(rnn_step, x=x, h=h, W_x=W_x, W_h=W_h, b=b, expected=np.array([[0.76159416]]),
+                    equation="h_t = tanh(W_x x_t + W_h h_{t-1} + b)", not_tested="h not 0, a batch of one.")
+    """
+    name = getattr(function, "__name__", str(function))
+    given = copy.deepcopy(arguments)
+    captured = _Capture(CAPTURE)
+    error: Exception | None = None
+    came = None
+    with captured, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            came = function(*given.values())
+        except Exception as problem:        # KeyboardInterrupt and SystemExit are the student's wish: they pass through
+            error = problem
+    for line in _notes(captured.text(), caught, arguments, given):
+        print(line)
+
+    if isinstance(error, NotImplementedError):
+        found = [("came", f"{name} is not written yet: put your code in the place of `raise NotImplementedError()`,\n"
+                          "run that cell, then this one.")]
+    elif error is not None:
+        found = [("came", _describe_error(function, error)), ("expected", _show(_only_value(expected)))]
+    elif came is None:
+        found = [("came", f"None: {name} returns nothing yet. Is there a `return`?")]
+    else:
+        found = _differences(came, expected, results, part, tol)
+
+    call = _call(name, arguments)
+    _session.verdicts.setdefault(name, {})[call] = not found
+    if not found:
+        print(f"{name}: the visible test passes. Not tested here: {not_tested}")
+        return
+    labelled = [("call", call), *found, ("equation", equation), ("not tested here", not_tested)]
+    lines = [f"  {label:<15} {_indent(text, 18)}" for label, text in labelled]
+    message = "\n".join([f"{name}: the visible test does not pass yet.", *lines])
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+        print(message)
+        return
+    raise VisibleTestFailed(message) from None
+
+
+def _differences(came: Any, expected: Any, results: Sequence[str] | None, part: Callable[[Any], Any] | None,
+                 tol: float) -> Lines:
+    """[] if all is well, else labelled lines that say what came and what was expected for the first wrong result."""
+    if part is not None:
+        try:
+            came = part(came)
+        except Exception as problem:
+            return [("came", f"{_show(came)}\nwhere the expected piece is not found: {type(problem).__name__}: {problem}"),
+                    ("expected", _show(expected))]
+    if results is None or len(results) == 1:
+        return _difference(came, _only_value(expected), "", tol)
+    if not isinstance(came, (tuple, list)) or len(came) != len(results):
+        count = f"{len(came)} came" if isinstance(came, (tuple, list)) else f"{_kind(came)} came"
+        return [("came", count), ("expected", f"{len(results)} results: {', '.join(results)}")]
+    wanted = expected if isinstance(expected, Mapping) else dict(zip(results, expected, strict=True))
+    for name, value in zip(results, came, strict=True):
+        if name in wanted and (found := _difference(value, wanted[name], name, tol)):
+            return found
+    return []
+
+
+def _difference(got: Any, want: Any, name: str, tol: float) -> Lines:
+    """The first difference between one result and what is expected of it; `name` says where, as in dW_h or [2][0]."""
+    at = f"{name}: " if name else ""
+    pair = [("came", at + _show(got)), ("expected", at + _show(want))]
+    if isinstance(want, (list, tuple)):
+        if type(got) is not type(want) or len(got) != len(want):
+            return pair
+        for i, (g, w) in enumerate(zip(got, want, strict=True)):
+            if found := _difference(g, w, f"{name}[{i}]", tol):
+                return found
+        return []
+    if isinstance(want, (bool, str)) or want is None:
+        return [] if type(got) is type(want) and got == want else pair
+    if isinstance(want, int):
+        return [] if isinstance(got, (int, np.integer)) and not isinstance(got, bool) and got == want else pair
+    if isinstance(want, float):
+        number = isinstance(got, (float, int, np.floating, np.integer, np.ndarray)) and not isinstance(got, bool)
+        if not number or np.shape(got) != () or np.asarray(got).dtype.kind not in "fiu":
+            return pair
+        return [] if abs(float(got) - want) <= tol * (1 + abs(want)) else pair
+    return _array_difference(got, np.asarray(want), at, pair, tol)
+
+
+def _array_difference(got: Any, want: np.ndarray, at: str, pair: Lines, tol: float) -> Lines:
+    if not isinstance(got, np.ndarray) or got.shape != want.shape or got.dtype.kind not in _same_kind(want.dtype.kind):
+        if isinstance(got, np.ndarray) and got.shape == want.shape:
+            return [("came", f"{at}an array of {got.dtype}"), ("expected", f"{at}an array of {want.dtype}")]
+        return pair
+    if want.dtype.kind not in "fc":
+        wrong = np.argwhere(got != want)
+    else:
+        scale = 1 + np.max(np.abs(want), initial=0.0)
+        with np.errstate(invalid="ignore"):
+            wrong = np.argwhere(~(np.abs(got - want) <= tol * scale))       # written so that NaN counts as wrong
+    if not len(wrong):
+        return []
+    first = tuple(int(i) for i in wrong[0])
+    where = f"first wrong index {list(first)}" if first else "the value"
+    count = "" if want.size == 1 else f" ({len(wrong)} of {want.size} entries differ)"
+    return [*pair, ("difference", f"{where}: {_number(got[first])} came, {_number(want[first])} is expected{count}")]
+
+
+def _same_kind(kind: str) -> str:
+    return {"i": "iu", "u": "iu"}.get(kind, kind)
+
+
+# ----- How values, calls and errors are shown
+
+def _only_value(expected: Any) -> Any:
+    """`expected` may be {"dx": ...} even where only one result is compared: show the value, not the dict."""
+    return next(iter(expected.values())) if isinstance(expected, Mapping) and len(expected) == 1 else expected
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    if isinstance(value, (list, tuple)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"{type(value).__name__} {value!r}"[:80] if value is not None else "None"
+
+
+def _show(value: Any) -> str:
+    """A value on a few lines: small arrays whole, large ones by their shape."""
+    if isinstance(value, np.ndarray):
+        if value.size > SHOWN:
+            return f"an array of shape {value.shape}"
+        return f"shape {value.shape}\n{np.array2string(value, precision=4, suppress_small=False)}"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_show(v)}" for name, v in value.items())
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(v, np.ndarray) for v in value):
+            return f"a {type(value).__name__} of {len(value)}: " + ", ".join(_kind(v) for v in value[:6])
+        text = repr(value)
+        return f"a {type(value).__name__}: {text if len(text) <= 200 else text[:200] + ' ...'}"
+    return _kind(value) if not isinstance(value, float) else _number(value)
+
+
+def _call(name: str, arguments: Mapping[str, Any]) -> str:
+    shown = [f"{k} {v.shape}" if isinstance(v, np.ndarray) else f"{k}={_short(v)}" for k, v in arguments.items()]
+    return f"{name}({', '.join(shown)})"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (list, tuple)) and any(isinstance(v, np.ndarray) for v in value):
+        return "[" + ", ".join(f"array {v.shape}" if isinstance(v, np.ndarray) else repr(v) for v in value) + "]"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _describe_error(function: Callable[..., Any], error: BaseException) -> str:
+    """The error, and the student's own line: the last frame that runs in the notebook, not the one inside NumPy."""
+    text = f"{type(error).__name__}: {error}"
+    home, line, trace = getattr(function, "__globals__", None), "", error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if home is not None and frame.f_globals is home:
+            source = linecache.getline(frame.f_code.co_filename, trace.tb_lineno, home).strip()
+            line = f"\nin {frame.f_code.co_name}, line {trace.tb_lineno} of its cell:  {source}".rstrip(": ")
+        trace = trace.tb_next
+    return text + line
+
+
+def _indent(text: str, width: int) -> str:
+    return text.replace("\n", "\n" + " " * width)
+
+
+def _notes(printed: str, caught: Sequence[warnings.WarningMessage], before: Mapping[str, Any],
+           after: Mapping[str, Any]) -> Iterator[str]:
+    """What the function did beside returning.  It goes to stdout: nbgrader takes anything on stderr for a failure."""
+    if printed:
+        yield printed.rstrip("\n")
+    for text in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught):
+        yield f"note: a warning came: {text}"
+    for name in before:
+        if not _unchanged(before[name], after[name]):
+            yield f"note: the function changed its argument `{name}`; work on a copy instead."
+
+
+def _unchanged(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+    if isinstance(a, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(_unchanged, a, b))
+    return bool(a == b)
+
+
+class _Capture(contextlib.ExitStack):
+    """Takes stdout and stderr for a while; keeps the first `limit` characters, so a printing loop costs no memory."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.stream = _Bounded(limit)
+
+    def __enter__(self) -> _Capture:
+        super().__enter__()
+        self.enter_context(contextlib.redirect_stdout(self.stream))
+        self.enter_context(contextlib.redirect_stderr(self.stream))
+        return self
+
+    def text(self) -> str:
+        return self.stream.getvalue()
+
+
+class _Bounded(io.StringIO):
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.left = limit
+
+    def write(self, text: str) -> int:
+        kept = text[:self.left]
+        self.left -= len(kept)
+        super().write(kept)
+        return len(text)
+
+
+# ----- Around the tests
+
+def progress() -> None:
+    """Print which visible tests have passed in this session, out of those that the first cell named."""
+    names = _session.functions or list(_session.verdicts)
+    passing = [n for n in names if _session.passes(n)]
+    todo = [n for n in names if not _session.passes(n)]
+    print(f"Visible tests: {len(passing)} of {len(names)} pass in this session.")
+    if passing:
+        print("  pass   " + ", ".join(passing))
+    if todo:
+        print("  to do  " + ", ".join(todo))
+
+
+def environment(assignment: str, functions: Sequence[str] = ()) -> None:
+    """The first cell: say what runs here, one line to repair it if it is too old, and what graded code may import."""
+    _session.functions = list(functions)
+    _session.verdicts.clear()
+    version = tuple(int(part) for part in np.__version__.split(".")[:2])
+    print(f"{assignment}: Python {platform.python_version()}, NumPy {np.__version__}.")
+    if version < MIN_NUMPY:
+        wanted = ".".join(map(str, MIN_NUMPY))
+        print(f"NumPy {wanted} or newer is needed: run this in a cell, then restart.  %pip install 'numpy>={wanted}'")
+    if "matplotlib" not in sys.modules and importlib.util.find_spec("matplotlib") is None:
+        print("There is no matplotlib here, so the cells with pictures fail; nothing graded needs them.  "
+              "%pip install matplotlib")
+    print("Graded code may import numpy only.")
+
+
+def install_line(extra: str = "") -> str:
+    """How to install this package, said once: `minigrad` on PyPI is somebody else's, so it names the checkout."""
+    return f"pip install -e '.[{extra}]'" if extra else "pip install -e ."
+
+
+def progress_bar(iterable: Iterable[T], label: str = "", width: int = 40) -> Iterator[T]:
+    """Yield from `iterable` and draw a bar on one line of stdout.  Nothing is drawn under grading or inside a test."""
+    items = list(iterable)
+    silent = "NBGRADER_EXECUTION" in os.environ or isinstance(sys.stdout, _Bounded)
+    drawn = -1
+    for i, item in enumerate(items, 1):
+        yield item
+        filled = width * i // len(items)
+        if not silent and filled != drawn:
+            drawn = filled
+            end = "\n" if i == len(items) else ""
+            print(f"\r{label} [{'#' * filled}{'.' * (width - filled)}] {i}/{len(items)}", end=end, flush=True)
