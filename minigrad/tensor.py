@@ -369,29 +369,31 @@ def record(op: Op, args: Sequence[Any], kw: dict[str, Any], onto: Device | None 
     """
     where: Device | None = None
     dtype: Any = None
-    mixed = tracked = False
+    mixed = tracked = constants = False
     arrays: list[Any] = []
     inputs: list[Any] = []
     for x in args:
         if isinstance(x, Tensor):
-            if x.device is not where:
-                if where is not None:
-                    raise _two_devices(op, args)
-                where = x.device
             array = x.data
+            if where is None:
+                where, dtype = x.device, array.dtype
+            elif x.device is not where:
+                raise _two_devices(op, args)
+            elif array.dtype is not dtype:
+                mixed = True
             arrays.append(array)
-            if array.dtype is not dtype:
-                mixed, dtype = dtype is not None, array.dtype
             if x.requires_grad:
                 tracked = True
                 inputs.append(x.edge or x)
             else:
-                inputs.append(Constant(array, x.version, where))
+                constants = True
+                inputs.append(x)
         else:
-            if isinstance(x, np.ndarray):
-                mixed = True
-            elif isinstance(x, np.generic):
-                x = x.item()                   # a NumPy scalar must not widen a float32 tensor (NEP 50)
+            if type(x) not in _PLAIN:
+                if isinstance(x, (np.ndarray, list, range)):
+                    mixed = True
+                elif isinstance(x, np.generic):
+                    x = x.item()               # a NumPy scalar must not widen a float32 tensor (NEP 50)
             arrays.append(x)
             inputs.append(x)
     if where is None:
@@ -399,7 +401,7 @@ def record(op: Op, args: Sequence[Any], kw: dict[str, Any], onto: Device | None 
     if mixed:
         dtype = _unify(op, args, arrays, where)
     try:
-        value, vjp = op.fn(where.xp, *arrays, **kw)
+        value, vjp = op.fn(where.xp, *arrays, **kw) if kw else op.fn(where.xp, *arrays)
     except (ValueError, TypeError, IndexError) as error:
         if isinstance(error, MinigradError):
             raise
@@ -412,6 +414,9 @@ def record(op: Op, args: Sequence[Any], kw: dict[str, Any], onto: Device | None 
     else:
         out = _wrap(value, where, dtype, args)
     if _recording and tracked and vjp is not None:
+        if constants:
+            inputs = [Constant(x.data, x.version, where) if isinstance(x, Tensor) and not x.requires_grad else x
+                      for x in inputs]
         node = Node()
         node.id = _next()
         node.op, node.kw, node.inputs, node.vjp, node.scope = op, kw, inputs, vjp, _scope
@@ -433,6 +438,7 @@ def record(op: Op, args: Sequence[Any], kw: dict[str, Any], onto: Device | None 
 
 
 _new = Tensor.__new__
+_PLAIN = frozenset((float, int, bool, tuple, type(None)))     # what needs no look at all
 
 
 def _wrap(value: Any, where: Device, dtype: Any, args: Sequence[Any] = ()) -> Tensor:

@@ -1,0 +1,134 @@
+"""The steps that are compared: each function makes one, ours beside the peer's, with the same sizes and the same work."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+Step = Callable[[], object]
+CHAIN = 800                                    # operations in a chain: long enough that the sum at its end does not count
+
+
+def tape_forward() -> Step:
+    """A chain of multiplications on the tape, of 4 values: what recording costs. The graph is returned, so freeing it
+    is not counted here (backward frees what it walks, and there it is)."""
+    import minigrad as mg
+    x = mg.ones(4, requires_grad=True)
+
+    def step() -> object:
+        y = x
+        for _ in range(CHAIN):
+            y = y * 1.0001
+        return y
+    return step
+
+
+def tape_both() -> Step:
+    """The same chain, then backward through it."""
+    import minigrad as mg
+    x = mg.ones(4, requires_grad=True)
+
+    def step() -> None:
+        y = x
+        for _ in range(CHAIN):
+            y = y * 1.0001
+        y.sum().backward()
+        x.grad = None
+    return step
+
+
+def torch_forward() -> Step:
+    """PyTorch's eager chain."""
+    import torch
+    torch.set_num_threads(1)
+    x = torch.ones(4, requires_grad=True)
+
+    def step() -> object:
+        y = x
+        for _ in range(CHAIN):
+            y = y * 1.0001
+        return y
+    return step
+
+
+def torch_both() -> Step:
+    """PyTorch's eager chain, then backward through it."""
+    import torch
+    torch.set_num_threads(1)
+    x = torch.ones(4, requires_grad=True)
+
+    def step() -> None:
+        y = x
+        for _ in range(CHAIN):
+            y = y * 1.0001
+        y.sum().backward()
+        x.grad = None
+    return step
+
+
+def numpy_chain(calls: int = 1) -> Step:
+    """The bare NumPy calls of the chain: one for each operation forward, one more where it is also walked backward."""
+    x = np.ones(4, np.float32)
+
+    def step() -> object:
+        y = x
+        for _ in range(CHAIN * calls):
+            y = y * 1.0001
+        return y
+    return step
+
+
+def forecaster(threads: int = 1, batch: int = 32, steps: int = 50, hidden: int = 20) -> Step:
+    """A training step of KTH's deep RNN (20-20 and a Dense layer), as `minigrad run forecasting` does it."""
+    import minigrad as mg
+    from minigrad import nn, optim
+    from minigrad.nn import functional as F
+    mg.manual_seed(0)
+    rng = np.random.default_rng(0)
+    x = mg.tensor(rng.standard_normal((batch, steps, 1)).astype(np.float32))
+    y = mg.tensor(rng.standard_normal((batch, 1)).astype(np.float32))
+    rnn, dense = nn.RNN(1, hidden, num_layers=2, batch_first=True), nn.Linear(hidden, 1)
+    opt = optim.Adam([*rnn.parameters(), *dense.parameters()], lr=1e-3)
+
+    def step() -> None:
+        opt.zero_grad()
+        _, h = rnn(x)
+        F.mse_loss(dense(h[-1]), y).backward()
+        opt.step()
+    return step
+
+
+def torch_forecaster(threads: int = 1, batch: int = 32, steps: int = 50, hidden: int = 20) -> Step:
+    """The same in PyTorch, with its fused Adam."""
+    import torch
+    from torch import nn
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    x = torch.tensor(rng.standard_normal((batch, steps, 1)).astype(np.float32))
+    y = torch.tensor(rng.standard_normal((batch, 1)).astype(np.float32))
+    rnn, dense = nn.RNN(1, hidden, num_layers=2, batch_first=True), nn.Linear(hidden, 1)
+    opt = torch.optim.Adam([*rnn.parameters(), *dense.parameters()], lr=1e-3, fused=True)
+
+    def step() -> None:
+        opt.zero_grad()
+        _, h = rnn(x)
+        nn.functional.mse_loss(dense(h[-1]), y).backward()
+        opt.step()
+    return step
+
+
+def _import(name: str) -> Step:
+    import subprocess
+    import sys
+    return lambda: subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
+
+
+def import_minigrad() -> Step:
+    """A fresh interpreter that imports minigrad."""
+    return _import("minigrad")
+
+
+def import_numpy() -> Step:
+    """A fresh interpreter that imports NumPy."""
+    return _import("numpy")
