@@ -36,6 +36,9 @@ class Device:
     def __hash__(self) -> int:
         return hash(self.name)
 
+    def __reduce__(self) -> tuple:
+        return device, (self.name,)            # copy.deepcopy(model): a device is one object, and a module has no copy
+
     def asarray(self, host: Any, dtype: Any = None) -> Any:
         """An array of this device from host data (array, list or number); no copy where none is needed."""
         return self.xp.asarray(host, dtype=dtype)

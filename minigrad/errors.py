@@ -8,6 +8,7 @@
       GraphFreedError   (RuntimeError)  backward through a graph that was already used
       InplaceError      (RuntimeError)  a saved value was overwritten before backward needed it
       IndexRangeError   (IndexError)    an index or id outside of its axis
+      StateError        (RuntimeError)  a state_dict that does not fit the model or the optimiser
 
 Each is also the built-in error that a reader would try to catch. This file formats; the tape decides when to raise.
 """
@@ -48,6 +49,10 @@ class InplaceError(MinigradError, RuntimeError):
 
 class IndexRangeError(MinigradError, IndexError):
     """An index outside of its axis.  A token id must lie in 0 ... V - 1."""
+
+
+class StateError(MinigradError, RuntimeError):
+    """A state_dict whose names or shapes are not the model's.  Build the model with the sizes it was saved with."""
 
 
 def describe(headline: str, **lines: str | None) -> str:

@@ -1,1 +1,287 @@
+"""Optimisers: PyTorch's names and results, on one flat buffer.
 
+The parameters of one dtype and device lie one after another in one array, and `p.data` is a view into it, so a step is a
+dozen array operations instead of a dozen for each parameter. Gradients are gathered in pieces that stay in the cache; a
+parameter larger than a piece is not copied at all.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import MinigradError, StateError, describe
+from .tensor import Tensor, touch
+
+_PIECE = 16384                                 # elements: six arrays of 64 kB stay in the second-level cache
+
+
+class _Flat:
+    """Parameters of one dtype and device in one array, and the optimiser's state in arrays beside it.
+
+    steps: how often each parameter was updated (one without a gradient is left out of a step).
+    """
+
+    def __init__(self, params: list[Tensor], state_names: tuple[str, ...]) -> None:
+        self.params, self.device = params, params[0].device
+        xp, dtype = self.device.xp, params[0].dtype
+        ends = np.cumsum([p.data.size for p in params]).tolist()
+        self.bounds = list(zip([0, *ends], ends, strict=False))
+        self.data = xp.empty(ends[-1], dtype=dtype)
+        self.state = {name: xp.zeros(ends[-1], dtype=dtype) for name in state_names}
+        self.steps = [0] * len(params)
+        self.views = self._views(self.data)
+        self.piece = _PIECE if xp is np else ends[-1]          # a GPU has no cache to fit, but launches to save
+        self.gathered, self.scratch = xp.empty((2, min(self.piece, ends[-1])), dtype=dtype)
+        self.plan = self._plan()
+        self.attach()
+
+    def _views(self, flat: Any) -> list[Any]:
+        return [flat[a:b].reshape(p.shape) for (a, b), p in zip(self.bounds, self.params, strict=True)]
+
+    def _plan(self) -> list[tuple[int, int]]:
+        """Runs of parameters i ... j that fit into one piece together; a larger one is a run of its own."""
+        runs, i = [], 0
+        for j, (_, stop) in enumerate(self.bounds):
+            if j > i and stop - self.bounds[i][0] > self.piece:
+                runs.append((i, j))
+                i = j
+        return [*runs, (i, len(self.bounds))]
+
+    def attach(self) -> bool:
+        """Make every p.data a view of the buffer again (it is not after `Module.to`); False if it cannot be one."""
+        for p, view in zip(self.params, self.views, strict=True):
+            if p.data is not view:
+                if p.device is not self.device or p.data.dtype != view.dtype or p.data.shape != view.shape:
+                    return False
+                view[...] = p.data
+                p.data = view
+        return True
+
+    def pieces(self) -> Iterator[tuple[int, int, Any, int]]:
+        """(start, stop, gradient as a flat array, number of this step) of all that has a gradient; counts the steps."""
+        for i, j in self.plan:
+            grads, step = [p.grad for p in self.params[i:j]], self.steps[i]
+            if None in grads or self.steps[i:j].count(step) < j - i:
+                runs = [(k, k + 1, [g]) for k, g in enumerate(grads, i) if g is not None]
+            else:
+                runs = [(i, j, grads)]
+            for first, last, parts in runs:
+                start, stop = self.bounds[first][0], self.bounds[last - 1][1]
+                if len(parts) == 1:
+                    g = parts[0].data.reshape(-1)
+                else:
+                    g = self.gathered[:stop - start]
+                    self.device.xp.concatenate([x.data.reshape(-1) for x in parts], out=g)
+                step = self.steps[first] + 1
+                self.steps[first:last] = [step] * (last - first)
+                for a in range(start, stop, self.piece):
+                    b = min(a + self.piece, stop)
+                    yield a, b, g[a - start:b - start], step
+
+    def export(self, k: int) -> dict[str, Any]:
+        """The state of parameter k as PyTorch names it: views."""
+        return {"step": self.steps[k], **{n: self._views(a)[k] for n, a in self.state.items()}}
+
+    def restore(self, k: int, state: Mapping[str, Any]) -> None:
+        """Overwrite the state of parameter k with host or device arrays."""
+        self.steps[k] = int(state["step"])
+        for name, flat in self.state.items():
+            self._views(flat)[k][...] = self.device.asarray(state[name], dtype=flat.dtype)
+
+
+class Optimizer:
+    """The base: groups of parameters with their settings, flat buffers, state_dict.
+
+    params: Parameters, or dicts {"params": ..., "lr": ...} as in PyTorch.
+    """
+
+    state_names: tuple[str, ...] = ()
+
+    def __init__(self, params: Iterable[Any], **defaults: Any) -> None:
+        groups = list(params)
+        groups = groups if groups and isinstance(groups[0], dict) else [{"params": groups}]
+        self.param_groups = [{**defaults, **g, "params": list(g["params"])} for g in groups]
+        everything = [p for g in self.param_groups for p in g["params"]]
+        if not everything:
+            raise MinigradError("an optimiser needs parameters, and the list is empty")
+        for p in everything:
+            if not isinstance(p, Tensor) or not p.is_leaf:
+                raise MinigradError(describe(f"an optimiser trains leaves, and got {type(p).__name__}.",
+                                             fix="pass model.parameters()"))
+        if len({id(p) for p in everything}) < len(everything):
+            raise MinigradError("a parameter is listed twice")
+        self._flats = [self._lay_out(g["params"]) for g in self.param_groups]
+
+    def _lay_out(self, params: list[Tensor]) -> list[_Flat]:
+        """One buffer for each dtype and device."""
+        kinds: dict[Any, list[Tensor]] = {}
+        for p in params:
+            kinds.setdefault((p.device.name, p.dtype), []).append(p)
+        return [_Flat(members, self.state_names) for members in kinds.values()]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters (or fill them with zeros)."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none or p.grad is None:
+                    p.grad = None
+                else:
+                    p.grad.zero_()
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient, in place."""
+        for k, group in enumerate(self.param_groups):
+            if not all([flat.attach() for flat in self._flats[k]]):
+                self._move(k)
+            for flat in self._flats[k]:
+                for start, stop, g, step in flat.pieces():
+                    self._update(flat.device.xp, group, flat.data[start:stop], g,
+                                 [a[start:stop] for a in flat.state.values()], flat.scratch[:stop - start], step)
+            touch(*[p for p in group["params"] if p.grad is not None])
+
+    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
+        """p from its gradient g and the state, in place, on flat arrays of one length; u is scratch. g is not written."""
+        raise NotImplementedError
+
+    def _move(self, k: int) -> None:
+        """Parameters of group k went to another device or dtype: lay them out anew and take their state along."""
+        old = {id(p): (flat.device, flat.export(i)) for flat in self._flats[k] for i, p in enumerate(flat.params)}
+        self._flats[k] = self._lay_out(self.param_groups[k]["params"])
+        for flat in self._flats[k]:
+            for i, p in enumerate(flat.params):
+                device, state = old[id(p)]
+                flat.restore(i, {n: v if n == "step" else device.numpy(v) for n, v in state.items()})
+
+    def state_dict(self) -> dict[str, Any]:
+        """{"state": {index: {"step", ...}}, "param_groups": [...]} as in PyTorch, of NumPy arrays that are copies."""
+        index = {id(p): i for i, p in enumerate(p for g in self.param_groups for p in g["params"])}
+        state = {index[id(p)]: {n: v if n == "step" else np.array(flat.device.numpy(v))
+                                for n, v in flat.export(k).items()}
+                 for flats in self._flats for flat in flats for k, p in enumerate(flat.params) if flat.steps[k]}
+        groups = [{**g, "params": [index[id(p)] for p in g["params"]]} for g in self.param_groups]
+        return {"state": dict(sorted(state.items())), "param_groups": groups}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state_dict()` (ours, or PyTorch's on the host): settings, steps and moments, bit for bit.
+
+        Raises StateError if the groups, or a moment's shape, are not those of this optimiser.
+        """
+        groups, everything = state["param_groups"], [p for g in self.param_groups for p in g["params"]]
+        theirs, mine = ([len(g["params"]) for g in gs] for gs in (groups, self.param_groups))
+        if theirs != mine:
+            raise StateError(f"the state is of groups of {theirs} parameters, and this optimiser has {mine}")
+        values = {int(i): {n: np.asarray(s[n]) for n in ("step", *self.state_names) if n in s}
+                  for i, s in state["state"].items()}
+        order = [i for g in groups for i in g["params"]]       # their index of my k-th parameter
+        place = {id(p): i for p, i in zip(everything, order, strict=True)}
+        for p in everything:
+            for n in self.state_names:
+                s = values.get(place[id(p)], {})
+                if s and (n not in s or s[n].shape != p.shape):
+                    raise StateError(f"{n} of parameter {place[id(p)]} is {s[n].shape if n in s else 'missing'}, and the "
+                                     f"parameter {p.shape}")
+        for group, theirs in zip(self.param_groups, groups, strict=True):
+            group.update({n: tuple(v) if isinstance(v, list) else v for n, v in theirs.items()
+                          if n in group and n != "params"})
+        for flats in self._flats:
+            for flat in flats:
+                for k, p in enumerate(flat.params):
+                    fresh = {"step": 0, **{n: np.zeros(p.shape) for n in self.state_names}}
+                    flat.restore(k, {**fresh, **values.get(place[id(p)], {})})
+
+    def __repr__(self) -> str:
+        sizes = [sum(p.data.size for p in g["params"]) for g in self.param_groups]
+        options = [", ".join(f"{n}={v}" for n, v in g.items() if n != "params") for g in self.param_groups]
+        return "\n".join(f"{type(self).__name__}({o})  # {n:,} parameters" for o, n in zip(options, sizes, strict=True))
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum:  b = mu b + g;  p = p - lr b  (nesterov: p - lr (g + mu b)).
+
+    weight_decay adds weight_decay * p to the gradient.
+    """
+
+    state_names = ("momentum_buffer",)
+
+    def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, weight_decay: float = 0.0,
+                 nesterov: bool = False) -> None:
+        if nesterov and not momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        self.state_names = self.state_names if momentum else ()
+        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+
+    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
+        lr, mu, decay = group["lr"], group["momentum"], group["weight_decay"]
+        if decay:
+            g = g + decay * p
+        if mu:
+            b, = state
+            b *= mu
+            b += g
+            g = g + mu * b if group["nesterov"] else b
+        xp.multiply(g, lr, out=u)
+        p -= u
+
+
+class Adam(Optimizer):
+    """Kingma and Ba 2015:  m, v the running means of g and g^2, corrected for their start at 0;  p -= lr m / (sqrt v + eps).
+
+    weight_decay adds weight_decay * p to the gradient. PyTorch's order of operations, so float64 agrees to 1e-15.
+    """
+
+    state_names = ("exp_avg", "exp_avg_sq")
+
+    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+                 eps: float = 1e-8, weight_decay: float = 0.0) -> None:
+        super().__init__(params, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
+
+    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
+        (m, v), (b1, b2), decay = state, group["betas"], group["weight_decay"]
+        multiply, add = xp.multiply, xp.add
+        if decay:
+            g = g + decay * p
+        xp.subtract(g, m, out=u)               # m += (1 - b1) (g - m)
+        multiply(u, 1 - b1, out=u)
+        add(m, u, out=m)
+        multiply(g, g, out=u)                  # v = b2 v + (1 - b2) g^2
+        multiply(u, 1 - b2, out=u)
+        multiply(v, b2, out=v)
+        add(v, u, out=v)
+        root = math.sqrt(1 - b2 ** step)       # both corrections join the scalars: two passes less
+        xp.sqrt(v, out=u)
+        add(u, group["eps"] * root, out=u)
+        xp.divide(m, u, out=u)
+        multiply(u, group["lr"] * root / (1 - b1 ** step), out=u)
+        xp.subtract(p, u, out=p)
+
+
+def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
+                    error_if_nonfinite: bool = False) -> Tensor:
+    """Scale all gradients by min(1, max_norm / norm), in place; returns the norm before.
+
+    The norm is that of all gradients together.  Chemnitz, *Vanishing and exploding gradients (2)*; Télécom, *gradient
+    clipping*; Escalera's code compares the squared norm by mistake.  To clip a part, pass that part's parameters.
+    norm_type: 2, another power, or math.inf for the largest entry.
+    """
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    grads = [p.grad for p in parameters if p.grad is not None]
+    if not grads:
+        return Tensor(np.zeros((), np.float32))
+    device, xp = grads[0].device, grads[0].device.xp
+    flat = [g.data.reshape(-1) for g in grads]
+    if norm_type == math.inf:
+        norm = xp.max(xp.stack([xp.max(xp.absolute(f)) for f in flat]))
+    elif norm_type == 2:
+        norm = xp.sqrt(xp.sum(xp.stack([xp.dot(f, f) for f in flat])))
+    else:
+        norm = xp.sum(xp.stack([xp.sum(xp.absolute(f) ** norm_type) for f in flat])) ** (1 / norm_type)
+    if error_if_nonfinite and not bool(xp.isfinite(norm)):
+        raise MinigradError(f"the norm of the gradients is {float(norm)}")
+    scale = xp.minimum(max_norm / (norm + 1e-6), 1.0)
+    touch(*grads)
+    for g in grads:
+        g.data *= scale
+    return Tensor(device.asarray(norm), False, device)

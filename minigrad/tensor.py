@@ -313,11 +313,12 @@ class Tensor:
         return self.data
 
 
-def touch(tensor: Tensor) -> None:
-    """Note that a tensor's memory is about to be written: backward then refuses to use an older saved value."""
+def touch(*tensors: Tensor) -> None:
+    """Note that memory of tensors is about to be written: backward then refuses to use an older saved value."""
     global _last_write
-    _last_write = _next()
-    tensor.version[:] = _last_write, id(owner(tensor.data)), caller()
+    _last_write, where = _next(), caller()
+    for tensor in tensors:
+        tensor.version[:] = _last_write, id(owner(tensor.data)), where
 
 
 def _plain(value: Any) -> Any:

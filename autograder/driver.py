@@ -1,0 +1,238 @@
+"""Grade many submissions: worker processes with a sandbox each, one writer, and a run that can be killed and goes on.
+
+The order for each submission is result JSON, graded notebook, gradebook rows in one transaction. A submission counts as
+done when the result is complete, was made from the same sources, checks and limits, and the rows say the same; so
+whatever moment a run is killed at, the next run grades again exactly what is not done.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autograder.sandbox import Limits, Sandbox
+
+from autograder import pipeline, submission
+from autograder.course import Course, read_json, write_atomically
+from autograder.errors import AutograderError, UnknownName
+from autograder.gradebook import Grades, Rows
+from autograder.submission import Template
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a worker needs to grade a submission of one assignment; it can be sent to another process."""
+
+    root: Path
+    template: Template
+    layer: str | None
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One submission, graded: the result, the notebook's JSON text, cells without an answer, when it was handed in."""
+
+    student: str
+    result: dict[str, Any]
+    notebook: str
+    blank: frozenset[str]
+    timestamp: str | None
+
+
+class Worker:
+    """Grades submissions one after the other in one warm sandbox."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.course = Course.open(plan.root)
+        self.assignment = self.course.load(plan.template.assignment)
+        self.sandbox = Sandbox(plan.layer, plan.limits)
+
+    def grade(self, student: str) -> Outcome:
+        """Read and grade one student's submission."""
+        sub = submission.load(self.plan.template, self.course.submitted, student)
+        return outcome(self.course, sub, self.grade_loaded(sub))
+
+    def grade_loaded(self, sub: submission.Submission) -> pipeline.Graded:
+        """Grade a submission that has been read."""
+        plan = self.plan
+        return pipeline.grade_submission(self.course, plan.template, self.assignment, sub, self.sandbox, plan.limits)
+
+    def close(self) -> None:
+        self.sandbox.close()
+
+
+def outcome(course: Course, sub: submission.Submission, graded: pipeline.Graded) -> Outcome:
+    """Put what is to be written into a form that another process can send."""
+    import nbformat
+
+    blank = {c.name for c in sub.cells if c.spec and c.spec.solution and (c.missing or c.source == c.spec.source)}
+    return Outcome(sub.student, graded.result, nbformat.writes(graded.notebook, version=4), frozenset(blank),
+                   timestamp(course.submitted / sub.student / sub.assignment))
+
+
+def timestamp(folder: Path) -> str | None:
+    """When the submission came in: nbgrader's collect writes `timestamp.txt`. None where it holds no date."""
+    path = folder / "timestamp.txt"
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > 1000:
+        return None
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    try:
+        from nbgrader.utils import parse_utc
+
+        return text if text and parse_utc(text) else None
+    except (ValueError, OverflowError, TypeError):
+        return None
+
+
+def rows(template: Template, out: Outcome) -> Rows:
+    """The gradebook rows of an outcome: scores of test cells, None or 0 for what a person grades."""
+    scores: dict[str, float | None] = {c["grade_id"]: float(c["score"]) for c in out.result["cells"]}
+    for spec in template.cells:
+        if spec.points is not None and not spec.test:
+            # as nbgrader: nothing written is 0; so is all of a submission that cannot be read
+            empty = out.result["status"] in pipeline.EMPTY or (spec.solution and spec.name in out.blank)
+            scores[spec.name] = 0.0 if empty else None
+    return Rows(out.student, scores, out.blank, out.timestamp)
+
+
+def done(course: Course, template: Template, student: str, checks_hash: str, limits: Limits,
+         stand: dict[str, float | None] | None) -> dict[str, Any] | None:
+    """The result that stands for this student if it need not be made again. `stand`: the rows in the gradebook."""
+    result = read_json(course.result_path(template.assignment, student))
+    if not isinstance(result, dict) or result.get("version") != pipeline.VERSION or stand is None:
+        return None
+    if result.get("checks_hash") != checks_hash or result.get("limits") != pipeline.limits_dict(limits):
+        return None
+    try:
+        if any(stand.get(c["grade_id"], -1.0) != c["score"] for c in result["cells"]):
+            return None
+    except (KeyError, TypeError):
+        return None
+    if not (course.autograded / student / template.assignment / f"{template.assignment}.ipynb").is_file():
+        return None
+    sub = submission.load(template, course.submitted, student)
+    return result if result.get("source_hash") == sub.source_hash else None
+
+
+def write(course: Course, grades: Grades, template: Template, out: Outcome) -> None:
+    """Result, notebook, rows; in this order (see the head of this file)."""
+    name = template.assignment
+    write_atomically(course.result_path(name, out.student), pipeline.to_json(out.result))
+    folder = course.autograded / out.student / name
+    write_atomically(folder / f"{name}.ipynb", out.notebook)
+    if out.timestamp:
+        write_atomically(folder / "timestamp.txt", out.timestamp)
+    grades.save(name, rows(template, out))
+
+
+def grade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs: int | None = None,
+          layer: str | None = None, force: bool = False, started: Callable[[int, int], None] = lambda new, old: None,
+          finished: Callable[[dict[str, Any]], None] = lambda result: None) -> list[dict[str, Any]]:
+    """Grade the submissions of an assignment and return their results, sorted by student.
+
+    `layer` overrides the course's setting; "auto" takes the best that works here. `started` is told how many will be
+    graded and how many stand already; `finished` gets each new result as soon as it is written.
+    Raises AutograderError (unknown names, no course, another run) and NoSandbox; a submission never raises.
+    """
+    course = Course.open(folder)
+    course.require(name)
+    limits = course.limits(name)
+    with course.lock(), Grades(course) as grades:
+        template = grades.template(name)
+        checks_hash = pipeline.checks_hash(template, course.load(name))
+        chosen = choose(course, name, students)
+        standing = grades.scores(name)
+        results = {}
+        if not force:
+            for student in chosen:
+                found = done(course, template, student, checks_hash, limits, standing.get(student))
+                if found:
+                    results[student] = found
+        todo = [s for s in chosen if s not in results]
+        started(len(todo), len(results))
+        wanted = layer or course.layer
+        plan = Plan(course.root, template, None if wanted == "auto" else wanted, limits)
+        for out in outcomes(plan, todo, jobs or cores()):
+            write(course, grades, template, out)
+            results[out.student] = out.result
+            finished(out.result)
+    return [results[s] for s in sorted(results)]
+
+
+def choose(course: Course, name: str, students: Sequence[str]) -> list[str]:
+    """The students to grade; raises UnknownName for one who handed in nothing, AutograderError when nobody did."""
+    there = course.students(name)
+    for student in students:
+        if student not in there:
+            raise UnknownName("submission of", student, f"{course.submitted} for '{name}'", there)
+    if not there:
+        place = course.submitted / "STUDENT" / name / f"{name}.ipynb"
+        raise AutograderError(f"no submissions for '{name}': put each into {place}")
+    return list(students) or there
+
+
+def cores() -> int:
+    """The cores that this process may use (a container often has fewer than the machine)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# workers --------------------------------------------------------------------------------------------------------------
+
+_worker: Worker | None = None
+
+
+def _start(plan: Plan) -> None:
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C goes to the whole group; the parent decides
+    _worker = Worker(plan)
+
+
+def _grade(student: str) -> Outcome:
+    assert _worker is not None
+    return _worker.grade(student)
+
+
+def outcomes(plan: Plan, students: Sequence[str], jobs: int) -> Iterator[Outcome]:
+    """Grade `students` in up to `jobs` processes and yield each as it is done.
+
+    The first worker lives here: it raises NoSandbox before anything is started, and where a worker process is lost (the
+    machine ran out of memory) it grades what that one left.
+    """
+    if not students:
+        return
+    left = list(students)
+    own = Worker(plan)
+    try:
+        if min(jobs, len(left)) > 1:
+            for out in _parallel(plan, list(left), min(jobs, len(left))):
+                left.remove(out.student)
+                yield out
+        for student in left:
+            yield own.grade(student)
+    finally:
+        own.close()
+
+
+def _parallel(plan: Plan, students: list[str], jobs: int) -> Iterator[Outcome]:
+    # spawn: this process has threads and database handles by now, which a fork would share
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_start, initargs=(plan,))
+    waiting: set[Future[Outcome]] = set()
+    try:
+        waiting = {pool.submit(_grade, s) for s in students}
+        while waiting:
+            ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in ready:
+                yield future.result()
+    except BrokenProcessPool:
+        return
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

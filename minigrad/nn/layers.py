@@ -1,0 +1,108 @@
+"""Layers without memory."""
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..create import zeros
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .module import Module, ModuleList, Parameter
+
+
+class Linear(Module):
+    """y = x W^T + b.  x (..., in) -> (..., out).
+
+    weight (out, in), bias (out): both start uniform in +-1 / sqrt(in), as in PyTorch.
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        self.in_features, self.out_features = in_features, out_features
+        bound = 1 / math.sqrt(in_features) if in_features else 0.0
+        self.weight = init.uniform_(Parameter(zeros(out_features, in_features)), -bound, bound)
+        self.bias = init.uniform_(Parameter(zeros(out_features)), -bound, bound) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., in) -> (..., out)"""
+        return F.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
+
+
+class Embedding(Module):
+    """A table of rows: ids (...) -> (..., E).  Télécom, *Matrix*: e = E o, the one-hot product as a look-up.
+
+    weight (V, E) starts standard normal. padding_idx: the id whose row is zero and not trained.
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = padding_idx % num_embeddings if padding_idx is not None else None
+        self.weight = init.normal_(Parameter(zeros(num_embeddings, embedding_dim)))
+        if self.padding_idx is not None:
+            self.weight.data[self.padding_idx] = 0
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids (...) -> (..., E)"""
+        return F.embedding(ids, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+class Flatten(Module):
+    """Axes start_dim ... end_dim as one: (B, T, D) -> (B, T D).  KTH, *RNN in TensorFlow (2/5)*."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, ...) -> (B, n)"""
+        first, last = self.start_dim % x.ndim, self.end_dim % x.ndim
+        joined = int(np.prod(x.shape[first:last + 1]))
+        return x.reshape(*x.shape[:first], joined, *x.shape[last + 1:])
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Sequential(ModuleList):
+    """Modules one after another: each takes what the one before it gives."""
+
+    def __init__(self, *modules: Any) -> None:
+        super().__init__(modules[0] if len(modules) == 1 and isinstance(modules[0], (list, tuple)) else modules)
+
+    def forward(self, x: Any) -> Any:
+        """The last module's output."""
+        for module in self:
+            x = module(x)
+        return x
+
+
+class Tanh(Module):
+    """tanh x, as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return F.tanh(x)
+
+
+class ReLU(Module):
+    """max(x, 0), as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return F.relu(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + e^-x), as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return F.sigmoid(x)

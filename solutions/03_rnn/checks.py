@@ -1,0 +1,479 @@
+"""What the grader looks at in 03_rnn: the draws, the parts and their points, and the mistakes that it recognises.
+
+The expected values come from the solution's text in notebook.py; the mutants are substitutions in it.  `visible` says
+whether the visible test of the notebook notices the mistake (a test measures it).  Gradients are compared at 1e-11, and
+among their draws is one whose examples have gradients of very different size, each compared on its own, and a large one
+with little time: a numerical derivative fails at both.
+"""
+
+import numpy as np
+
+from autograder.check import Check, Draw
+
+TWO_PATHS = "The loss sits on the last step only, and T = 3. Through how many steps does W_h act on it? Draw the paths."
+
+
+def normal(rng, *shape, scale=1.0):
+    return scale * rng.normal(size=shape)
+
+
+def different(rng, n, low=2, high=8):
+    """n sizes, no two alike: a transposed matrix cannot fit by chance."""
+    return (int(size) for size in rng.choice(np.arange(low, high), size=n, replace=False))
+
+
+def as_float32(args):
+    return tuple(a.astype(np.float32) for a in args)
+
+
+# ----- 1. One step
+
+step = Check("rnn_step", cell="rnn-step-test", results=("h_t",), slide="Chemnitz, Recurrent neural network",
+             equation="h_t = tanh(W_x x_t + W_h h_{t-1} + b)")
+
+
+def step_case(rng, B, D, H, scale=0.6):
+    return (normal(rng, B, D), normal(rng, B, H, scale=0.7), normal(rng, H, D, scale=scale),
+            normal(rng, H, H, scale=scale), normal(rng, H, scale=scale))
+
+
+@step.draws
+def step_draws(rng):
+    for _ in range(3):
+        yield Draw(step_case(rng, *different(rng, 3)))
+    n = int(rng.integers(3, 6))
+    yield Draw(step_case(rng, n, n, n), tags={"B = D = H"})
+    for _ in range(2):
+        D, H = different(rng, 2)
+        yield Draw(step_case(rng, 1, D, H), tags={"B = 1", "special"})
+        B, H = different(rng, 2)
+        yield Draw(step_case(rng, B, H, H), tags={"D = H", "special"})
+    yield Draw(step_case(rng, *different(rng, 3), scale=300), tags={"large values"})
+    yield Draw(as_float32(step_case(rng, *different(rng, 3))), tags={"float32"})
+
+
+step.part("shape", 2, shape=True)
+step.part("value", 9)
+step.part("batch 1 and D = H", 3, where="special")
+
+step.mutant("no_recurrence", replace=" + h @ W_h.T", by="", visible=False, family="state not carried",
+            says="Without W_h h_{t-1} this is a feed-forward layer: nothing is remembered.",
+            question="Two sequences differ in x_1 only. Can your h_2 tell them apart? What carries the difference?")
+step.mutant("Wh_transposed", replace="h @ W_h.T", by="h @ W_h", visible=False, family="transpose",
+            says="W_h multiplies a column in the deck; with rows it must be h @ W_h.T, and a square matrix hides the slip.",
+            question="Take H = 2 and a W_h with a single 1 in row 0, column 1. Which unit of h_{t-1} reaches which unit "
+                     "of h_t?")
+step.mutant("no_bias", replace=" + b)", by=")", visible=True, family="bias left out",
+            says="The bias b is part of the sum.")
+step.mutant("logistic", replace="np.tanh(x @ W_x.T + h @ W_h.T + b)", by="1 / (1 + np.exp(-(x @ W_x.T + h @ W_h.T + b)))",
+            visible=True, family="another activation",
+            says="The step uses tanh here; the slide allows logistic too, but the derivative then differs.")
+
+step.variant("a loop over the batch", """
+def rnn_step(x, h, W_x, W_h, b):
+    return np.stack([np.tanh(W_x @ x[i] + W_h @ h[i] + b) for i in range(len(x))])
+""")
+step.variant("einsum, another order of the sum", """
+def rnn_step(x, h, W_x, W_h, b):
+    return np.tanh(b + np.einsum("bj,ij->bi", h, W_h) + np.einsum("bj,ij->bi", x, W_x))
+""")
+step.variant("one product of [h; x]", """
+def rnn_step(x, h, W_x, W_h, b):
+    return np.tanh(np.concatenate([h, x], axis=1) @ np.concatenate([W_h, W_x], axis=1).T + b)
+""")
+step.variant("in place on a copy", """
+def rnn_step(x, h, W_x, W_h, b):
+    a = h.copy() @ W_h.T
+    a += x @ W_x.T
+    a += b
+    np.tanh(a, out=a)
+    return a
+""")
+step.variant("a warning on overflow, with a right value", """
+def rnn_step(x, h, W_x, W_h, b):
+    a = x @ W_x.T + h @ W_h.T + b
+    return 1 - 2 / (np.exp(2 * a) + 1)
+""")
+
+
+# ----- 2. Unrolled in time
+
+forward = Check("rnn_forward", cell="rnn-forward-test", results=("hs",), slide="Chemnitz, Recurrent neural networks",
+                equation="h_t = tanh(W_x x_t + W_h h_{t-1} + b) for t = 1 ... T")
+
+
+def sequence_case(rng, T, B, D, H, scale=0.6):
+    return (normal(rng, T, B, D), normal(rng, B, H, scale=0.7), normal(rng, H, D, scale=scale),
+            normal(rng, H, H, scale=scale), normal(rng, H, scale=scale))
+
+
+@forward.draws
+def forward_draws(rng):
+    for _ in range(3):
+        yield Draw(sequence_case(rng, *different(rng, 4, low=2, high=10)), tags={"T > 1"})
+    n = int(rng.integers(3, 6))
+    yield Draw(sequence_case(rng, n, n, n, n), tags={"T > 1", "T = B = D = H"})
+    yield Draw(sequence_case(rng, int(rng.integers(2, 10)), 1, *different(rng, 2)), tags={"T > 1", "B = 1"})
+    for B in (1, *different(rng, 3)):
+        yield Draw(sequence_case(rng, 1, B, *different(rng, 2)), tags={"T = 1", "B = 1"} if B == 1 else {"T = 1"})
+    yield Draw(as_float32(sequence_case(rng, *different(rng, 4))), tags={"T > 1", "float32"})
+
+
+forward.part("shape", 2, shape=True)
+forward.part("values", 9, where="T > 1")
+forward.part("T = 1", 3, where="T = 1")
+
+forward.mutant("state_reset", replace="rnn_step(x, h, W_x", by="rnn_step(x, h0, W_x", visible=False,
+               family="state not carried",
+               says="Each step must start from the previous state, not from h_0 again.",
+               question="If every step starts from h_0, on which inputs does h_5 depend?")
+forward.mutant("h0_zero", replace="h, hs = h0, []", by="h, hs = 0 * h0, []", visible=True, family="state not carried",
+               says="The first step starts from the given h_0, which is not always zero.")
+forward.mutant("with_h0", visible=True, family="h_t for h_{t-1}",
+               replace="        h = rnn_step(x, h, W_x, W_h, b)\n        hs.append(h)",
+               by="        hs.append(h)\n        h = rnn_step(x, h, W_x, W_h, b)",
+               says="The list holds the state *after* each step: h_1 ... h_T, without h_0.")
+forward.mutant("last_only", replace="np.stack(hs)", by="np.stack([h] * len(hs))", visible=False,
+               family="only the last step",
+               says="Every step's state is returned, not the last one repeated.")
+
+forward.variant("an array made before the loop", """
+def rnn_forward(xs, h0, W_x, W_h, b):
+    hs = np.empty((len(xs), *h0.shape), dtype=h0.dtype)
+    for t in range(len(xs)):
+        hs[t] = np.tanh(xs[t] @ W_x.T + (hs[t - 1] if t else h0) @ W_h.T + b)
+    return hs
+""")
+forward.variant("one product for all inputs, in place", """
+def rnn_forward(xs, h0, W_x, W_h, b):
+    hs = xs @ W_x.T + b
+    h = h0
+    for a in hs:
+        a += h @ W_h.T
+        h = np.tanh(a, out=a)
+    return hs
+""")
+forward.variant("a loop over the batch, einsum", """
+def rnn_forward(xs, h0, W_x, W_h, b):
+    columns = []
+    for i in range(h0.shape[0]):
+        h, column = h0[i], []
+        for x in xs[:, i]:
+            h = np.tanh(np.einsum("ij,j->i", W_h, h) + np.einsum("ij,j->i", W_x, x) + b)
+            column.append(h)
+        columns.append(column)
+    return np.array(columns).transpose(1, 0, 2)
+""")
+
+
+# ----- 3. Back through one step
+
+GRADIENT = {"tol": 1e-11}
+
+back = Check("rnn_step_backward", cell="rnn-step-backward-test", results=("dx", "dh", "dW_x", "dW_h", "db"),
+             slide="Chemnitz, BPTT: Backpropagation through time", tol=1e-11,
+             equation="h'_t = 1 - h_t^2;  da = dh_t * h'_t;  dW_x = da^T x_t;  dW_h = da^T h_{t-1}")
+
+
+def step_backward_case(rng, B, D, H, saturated=1.0):
+    """States are drawn, not computed: with no b to go with them there is nothing to differentiate numerically."""
+    return (normal(rng, B, H), normal(rng, B, D), np.tanh(normal(rng, B, H)), np.tanh(normal(rng, B, H, scale=saturated)),
+            normal(rng, H, D, scale=0.6), normal(rng, H, H, scale=0.6))
+
+
+@back.draws
+def step_backward_draws(rng):
+    for _ in range(3):
+        yield Draw(step_backward_case(rng, *different(rng, 3)))
+    n = int(rng.integers(3, 6))
+    yield Draw(step_backward_case(rng, n, n, n), tags={"B = D = H"})
+    yield Draw(step_backward_case(rng, 1, *different(rng, 2)), tags={"B = 1"})
+    B, H = different(rng, 2)
+    yield Draw(step_backward_case(rng, B, H, H), tags={"D = H"})
+    yield Draw(step_backward_case(rng, *different(rng, 3), saturated=5.0), tags={"states near 1 and -1"})
+    mixed = step_backward_case(rng, *different(rng, 3))
+    mixed[0][0] *= 1e6
+    yield Draw(mixed, tags={"mixed scales"}, each={"dx": 0, "dh": 0})
+    yield Draw(step_backward_case(rng, 100, 100, 101), tags={"large size"}, seconds=0.2)
+    yield Draw(as_float32(step_backward_case(rng, *different(rng, 3))), tags={"float32"})
+
+
+back.part("dx", 3, outputs="dx")
+back.part("dh", 4, outputs="dh")
+back.part("dW_x", 4, outputs="dW_x")
+back.part("dW_h", 4, outputs="dW_h")
+back.part("db", 3, outputs="db")
+
+back.mutant("tanh_at_x", replace="(1 - h_new**2)", by="(1 - np.tanh(h_new) ** 2)", visible=True,
+            family="derivative at the wrong point",
+            says="h_t is already tanh of the sum: the derivative is 1 - h_t^2, not 1 - tanh(h_t)^2.",
+            question="At h_t = 0.5, what is the slope of tanh there? Which number do you know: the sum, or its tanh?")
+back.mutant("logistic_derivative", replace="(1 - h_new**2)", by="h_new * (1 - h_new)", visible=True,
+            family="another activation",
+            says="h (1 - h) belongs to the logistic function; tanh has 1 - h^2.",
+            question="The slope of tanh at 0 is 1. What does your formula give for h_t = 0?")
+back.mutant("dWh_new_h", replace="da.T @ h,", by="da.T @ h_new,", visible=False, family="h_t for h_{t-1}",
+            says="W_h was multiplied by the *previous* state, so dW_h uses h_{t-1}.",
+            question="If h_{t-1} = 0, does a small change of W_h change h_t? What should dW_h be then?")
+back.mutant("dh_transposed", replace="da @ W_h,", by="da @ W_h.T,", visible=False, family="transpose",
+            says="Going back multiplies by the transpose of what went forward: forward h @ W_h.T, so back da @ W_h.",
+            question="Forward, unit j reaches unit i through W_h[i, j]. Which entry carries the gradient from i back to j?")
+
+back.variant("einsum", """
+def rnn_step_backward(dh_new, x, h, h_new, W_x, W_h):
+    da = (1 + h_new) * (1 - h_new) * dh_new
+    return (np.einsum("bi,ij->bj", da, W_x), np.einsum("bi,ij->bj", da, W_h), np.einsum("bi,bj->ij", da, x),
+            np.einsum("bi,bj->ij", da, h), np.einsum("bi->i", da))
+""")
+back.variant("a loop over the batch, from the last example", """
+def rnn_step_backward(dh_new, x, h, h_new, W_x, W_h):
+    dx, dh = np.zeros_like(x), np.zeros_like(h)
+    dW_x, dW_h, db = np.zeros_like(W_x), np.zeros_like(W_h), np.zeros_like(h[0])
+    for i in reversed(range(len(x))):
+        da = dh_new[i] - dh_new[i] * h_new[i] * h_new[i]
+        dx[i], dh[i] = W_x.T @ da, W_h.T @ da
+        dW_x += np.outer(da, x[i])
+        dW_h += np.outer(da, h[i])
+        db += da
+    return dx, dh, dW_x, dW_h, db
+""")
+back.variant("in place on a copy, a list", """
+def rnn_step_backward(dh_new, x, h, h_new, W_x, W_h):
+    da = h_new.copy()
+    da *= -da
+    da += 1
+    da *= dh_new
+    return [da @ W_x, da @ W_h, da.T @ x, da.T @ h, np.ones(len(x), da.dtype) @ da]
+""")
+
+
+# ----- 4. Back through time
+
+bptt = Check("rnn_backward", cell="rnn-backward-test", results=("dxs", "dh0", "dW_x", "dW_h", "db"),
+             slide="Télécom, Backward: ∂L/∂W_aa; KTH, BPTT Step by Step (19/20)", tol=1e-11,
+             equation="dh_t = dL_t/dh_t + W_h^T da_{t+1};  dW = sum over t of the gradients of all steps")
+
+
+def backward_case(rng, T, B, D, H, loss="every"):
+    """States are drawn, as in step_backward_case.  loss: on every step, on the last or on the first only."""
+    dhs = normal(rng, T, B, H)
+    if loss == "last":
+        dhs[:-1] = 0
+    if loss == "first":
+        dhs[1:] = 0
+    return (dhs, normal(rng, T, B, D), np.tanh(normal(rng, B, H)), np.tanh(normal(rng, T, B, H, scale=0.8)),
+            normal(rng, H, D, scale=0.6), normal(rng, H, H, scale=0.6))
+
+
+@bptt.draws
+def backward_draws(rng):
+    for _ in range(3):
+        yield Draw(backward_case(rng, *different(rng, 4, low=2, high=9)), tags={"a loss at every step"})
+    n = int(rng.integers(3, 6))
+    yield Draw(backward_case(rng, n, n, n, n), tags={"a loss at every step", "T = B = D = H"})
+    for loss in ("last", "first"):
+        yield Draw(backward_case(rng, *different(rng, 4, low=2, high=9), loss=loss), tags={f"a loss on the {loss} step only"})
+    yield Draw(backward_case(rng, 1, *different(rng, 3)), tags={"T = 1"})
+    yield Draw(backward_case(rng, int(rng.integers(3, 9)), 1, *different(rng, 2)), tags={"B = 1"})
+    mixed = backward_case(rng, *different(rng, 4))
+    mixed[0][:, 0] *= 1e6
+    yield Draw(mixed, tags={"mixed scales"}, each={"dxs": 1, "dh0": 0})
+    yield Draw(backward_case(rng, 8, 20, 60, 100), tags={"large size"}, seconds=0.2)
+    yield Draw(as_float32(backward_case(rng, *different(rng, 4))), tags={"float32"})
+
+
+bptt.part("dxs", 4, outputs="dxs")
+bptt.part("dh0", 4, outputs="dh0")
+bptt.part("dW_x", 5, outputs="dW_x")
+bptt.part("dW_h", 6, outputs="dW_h")
+bptt.part("db", 3, outputs="db")
+
+COLLECT = "        dW_x += dW_x_t\n        dW_h += dW_h_t\n        db += db_t"
+
+bptt.mutant("last_loss", replace="dhs[t] + dh,", by="(dhs[t] if t == len(xs) - 1 else 0) + dh,", visible=False,
+            family="only the last step",
+            says="Every step has its own loss: add dhs[t] at each t to what comes back from t+1.",
+            question="KTH sums J(1) to J(T). Which of these terms would your gradient not notice?")
+bptt.mutant("no_through_time", replace="dhs[t] + dh,", by="dhs[t],", visible=True, family="state not carried",
+            says="W_h also acts through all later steps: the gradient of h_t has a part from h_{t+1}.",
+            question="If the loss sits on the last step only, is the gradient of x_1 zero? Why not?")
+bptt.mutant("last_step_weights", replace=COLLECT, visible=True, family="weights not summed over time",
+            by="        if t == len(xs) - 1:\n            dW_x, dW_h, db = dW_x_t, dW_h_t, db_t",
+            says="The same weights are used at every step: sum their gradients over all steps.",
+            question="If the loss sits on the last step only, is the share of step 1 in dW_h zero? Why not?")
+bptt.mutant("overwrite", replace=COLLECT, by="        dW_x, dW_h, db = dW_x_t, dW_h_t, db_t", visible=True,
+            family="weights not summed over time",
+            says="Assigning in the loop keeps only the first time step; weight gradients are summed.",
+            question=TWO_PATHS)
+bptt.mutant("hp_is_h", replace="h_prev = hs[t - 1] if t > 0 else h0", by="h_prev = hs[t]", visible=True,
+            family="h_t for h_{t-1}",
+            says="dW_h at step t uses h_{t-1}, not h_t.")
+bptt.mutant("mean_T", replace="return dxs, dh, dW_x, dW_h, db", visible=True, family="mean or sum",
+            by="return dxs, dh, dW_x / len(xs), dW_h / len(xs), db / len(xs)",
+            says="The total loss is the *sum* over steps here: do not divide by T.")
+
+bptt.variant("one product for all weight gradients", """
+def rnn_backward(dhs, xs, h0, hs, W_x, W_h):
+    T, B, H = hs.shape
+    before = np.concatenate([h0[None], hs[:-1]])
+    das, slope, dh = np.empty_like(hs), 1 - hs * hs, np.zeros_like(h0)
+    for t in range(T - 1, -1, -1):
+        das[t] = (dhs[t] + dh) * slope[t]
+        dh = das[t] @ W_h
+    flat = das.reshape(T * B, H)
+    return das @ W_x, dh, flat.T @ xs.reshape(T * B, -1), flat.T @ before.reshape(T * B, H), flat.sum(axis=0)
+""")
+bptt.variant("in place on a copy, weights in another order of sums", """
+def rnn_backward(dhs, xs, h0, hs, W_x, W_h):
+    dhs = dhs.copy()
+    for t in reversed(range(len(xs))):
+        dhs[t] *= 1 - hs[t] ** 2
+        if t > 0:
+            dhs[t - 1] += np.einsum("bi,ij->bj", dhs[t], W_h)
+    dW_x = sum(dhs[t].T @ xs[t] for t in range(len(xs)))
+    dW_h = dhs[0].T @ h0
+    for t in range(1, len(xs)):
+        dW_h = dW_h + dhs[t].T @ hs[t - 1]
+    return np.stack([da @ W_x for da in dhs]), dhs[0] @ W_h, dW_x, dW_h, dhs.sum(axis=(0, 1))
+""")
+bptt.variant("a loop over the batch", """
+def rnn_backward(dhs, xs, h0, hs, W_x, W_h):
+    dxs, dh0 = np.zeros_like(xs), np.zeros_like(h0)
+    dW_x, dW_h, db = np.zeros_like(W_x), np.zeros_like(W_h), np.zeros_like(h0[0])
+    for i in range(len(h0)):
+        dh = np.zeros_like(h0[i])
+        for t in reversed(range(len(xs))):
+            da = (dhs[t, i] + dh) * (1 - hs[t, i] ** 2)
+            dxs[t, i], dh = W_x.T @ da, W_h.T @ da
+            dW_x += np.outer(da, xs[t, i])
+            dW_h += np.outer(da, hs[t - 1, i] if t else h0[i])
+            db += da
+        dh0[i] = dh
+    return dxs, dh0, dW_x, dW_h, db
+""")
+
+# The same gradients from minigrad's tape, in float64, belong here:  @bptt.engine / @back.engine, a function of the draw's
+# arguments that returns the five results.  A test then holds text and engine equal on 30 seeds.
+
+
+# ----- 5. Chunks
+
+chunks = Check("truncated_bptt_chunks", cell="truncated-bptt-chunks-test", results=("chunks",),
+               slide="Escalera, Truncated Backpropagation through time; Télécom, Solution 1: truncated BPTT",
+               equation="[0, k), [k, 2k), ...; the last may be shorter")
+
+
+@chunks.draws
+def chunk_draws(rng):
+    for _ in range(12):
+        k, n = rng.integers(2, 9), rng.integers(2, 7)
+        yield Draw((int(n * k), int(k)), tags={"T a multiple of k"})
+    for _ in range(12):
+        k, n = rng.integers(2, 9), rng.integers(1, 6)
+        yield Draw((int(n * k + rng.integers(1, k)), int(k)), tags={"a shorter last chunk"})
+    for _ in range(6):
+        yield Draw((int(rng.integers(2, 50)), 1), tags={"k = 1", "extreme"})
+        T = int(rng.integers(1, 50))
+        yield Draw((T, int(rng.integers(T, 61))), tags={"k >= T", "extreme"})
+
+
+chunks.part("borders", 6, where="T a multiple of k")
+chunks.part("last chunk", 3, where="a shorter last chunk")
+chunks.part("k >= T and k = 1", 3, where="extreme")
+
+LIST = "[(start, min(start + k, T)) for start in range(0, T, k)]"
+
+chunks.mutant("drop_last", replace="range(0, T, k)", by="range(0, T - k + 1, k)", visible=False, family="last chunk",
+              says="The last, shorter chunk holds data too: keep it.")
+chunks.mutant("overflow", replace="min(start + k, T)", by="start + k", visible=False, family="last chunk",
+              says="A chunk must not run beyond T.")
+chunks.mutant("sliding", replace="range(0, T, k)", by="range(0, max(T - k, 0) + 1)", visible=True, family="windows",
+              says="The chunks follow one another and do not overlap; the state is carried, the data is not read twice.")
+chunks.mutant("merge_last", replace=f"return {LIST}", visible=False, family="last chunk",
+              by=f"full = {LIST}\n    return full if len(full) < 2 or T % k == 0 else full[:-2] + [(full[-2][0], T)]",
+              says="A chunk is never longer than k: the rest is a chunk of its own.")
+
+chunks.variant("a while loop", """
+def truncated_bptt_chunks(T, k):
+    chunks, start = [], 0
+    while start < T:
+        stop = start + k if start + k <= T else T
+        chunks.append((start, stop))
+        start = stop
+    return chunks
+""")
+chunks.variant("borders zipped", """
+def truncated_bptt_chunks(T, k):
+    borders = list(range(0, T, k)) + [T]
+    return list(zip(borders[:-1], borders[1:]))
+""")
+chunks.variant("NumPy's whole numbers", """
+def truncated_bptt_chunks(T, k):
+    starts = np.arange(0, T, k)
+    return [(a, b) for a, b in zip(starts, np.minimum(starts + k, T))]
+""")
+
+
+# ----- 6. Clipping
+
+clip = Check("clip_gradient", cell="clip-gradient-test", results=("clipped",), tol=1e-5,     # n + 1e-6 is taken for n
+             slide="Télécom, Dealing with the exploding gradient; Chemnitz, Vanishing and exploding gradients",
+             equation="g <- c g / |g| if |g| > c, with one norm for all arrays")
+
+
+def gradients(rng, count, norm):
+    """`count` arrays of one, two or three axes whose common norm is `norm`."""
+    shapes = [tuple(int(n) for n in rng.integers(2, 6, size=rng.integers(1, 4))) for _ in range(count)]
+    grads = [normal(rng, *shape) for shape in shapes]
+    length = np.sqrt(sum(np.sum(g * g) for g in grads))
+    return [g * (norm / length) for g in grads]
+
+
+@clip.draws
+def clip_draws(rng):
+    for factor in (1.5, 3.0, 10.0, 1e8):
+        c = float(rng.uniform(0.5, 4))
+        yield Draw((gradients(rng, 1, c * factor), c), tags={"one array", "norm above c"})
+    for count in (1, 2, 3):
+        c = float(rng.uniform(0.5, 4))
+        yield Draw((gradients(rng, count, c * rng.uniform(0.2, 0.8)), c), tags={"norm below c"})
+    yield Draw(([np.array([3.0, 0.0]), np.array([[4.0]])], 5.0), tags={"norm equal to c", "norm below c"})
+    yield Draw(([np.zeros((2, 3)), np.zeros(4)], 1.0), tags={"a gradient of zeros", "norm below c"})
+    for count in (2, 3, 4, 3):
+        c = float(rng.uniform(0.5, 4))
+        yield Draw((gradients(rng, count, c * rng.uniform(2, 6)), c), tags={"several arrays", "norm above c"})
+
+
+clip.part("scaling", 6, where="one array")
+clip.part("below the threshold", 3, where="norm below c")
+clip.part("list of arrays", 3, where="several arrays")
+
+clip.mutant("squared_norm", replace="np.sqrt(sum(np.sum(g * g) for g in grads))", by="sum(np.sum(g * g) for g in grads)",
+            visible=True, family="norm",
+            says="The norm is the square *root* of the sum of squares (Escalera's code line leaves it out).",
+            question="Threshold 5, gradient (6, 8). How long should the clipped gradient be, and how long is yours?")
+clip.mutant("each_array", replace="return [", visible=False, family="norm",
+            by="return [g * min(1, c / max(np.sqrt(np.sum(g * g)), 1e-300)) for g in grads]\n    return [",
+            says="One norm for all parameters together keeps the direction; clipping each array bends it.",
+            question="Two arrays have norms 1 and 100, and c = 1. What is the ratio of their norms after your clipping?")
+clip.mutant("by_value", replace="return [", by="return [np.clip(g, -c, c) for g in grads]\n    return [", visible=True,
+            family="norm",
+            says="Clipping each entry changes the direction; clip the norm instead.")
+clip.mutant("always_scale", replace="if norm > c else", by="if norm > 0 else", visible=True, family="threshold",
+            says="Short gradients stay as they are: clip only above the threshold.")
+
+clip.variant("one flat vector, n + 1e-6", """
+def clip_gradient(grads, c):
+    norm = np.linalg.norm(np.concatenate([g.ravel() for g in grads]))
+    return [g * min(1.0, c / (norm + 1e-6)) for g in grads]
+""")
+clip.variant("in place on copies", """
+def clip_gradient(grads, c):
+    clipped, total = [g.copy() for g in grads], 0.0
+    for g in reversed(clipped):
+        total += np.dot(g.ravel(), g.ravel())
+    if total > c ** 2:
+        for g in clipped:
+            g /= np.sqrt(total) / c
+    return clipped
+""")
