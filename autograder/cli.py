@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from autograder.errors import AutograderError
-
-OTHER_SYSTEM = ("the sandbox needs Linux. Use WSL2 (Windows) or a container, or --sandbox none: "
-                "then students' code runs with your rights")
 
 
 def say(text: str = "") -> None:
@@ -87,17 +82,6 @@ folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_t
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable, on stdout.")
 
 
-@contextmanager
-def _sandbox_errors() -> Any:
-    """NoSandbox, from the module that knows the layers, as a message for this system."""
-    from autograder.sandbox import NoSandbox
-
-    try:
-        yield
-    except NoSandbox as e:
-        raise AutograderError(OTHER_SYSTEM if platform.system() != "Linux" else str(e)) from None
-
-
 @main.command()
 @folder_argument
 @click.option("--solutions", type=click.Path(path_type=Path), help="The assignments' folder. Default: the checkout's.")
@@ -124,7 +108,7 @@ def course(folder: Path, solutions: Path | None, as_json: bool) -> None:
 @click.argument("assignment")
 @click.option("--student", "students", multiple=True, metavar="ID", help="Only this student; can be repeated.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Submissions at a time. Default: the number of cores.")
-@click.option("--sandbox", "layer", type=click.Choice(["auto", "bwrap", "landlock", "none"]),
+@click.option("--sandbox", "layer", type=click.Choice(["auto", "bwrap+landlock", "landlock", "bwrap", "none"]),
               help="Default: course.toml's, which is auto. none: no protection, and the results say so.")
 @click.option("--force/--resume", default=False, help="Grade all again, or only what is new or changed (default).")
 @json_option
@@ -143,12 +127,16 @@ def grade(folder: Path, assignment: str, students: tuple[str, ...], jobs: int | 
     from autograder import show
     from autograder.course import Course
     from autograder.driver import grade as run_all
+    from autograder.sandbox import NoSandbox
 
     if layer == "none":
         say("sandbox: none. Students' code runs with your rights: your files, your network.")
-    with _sandbox_errors(), show.Progress() as progress:
-        results = run_all(folder, assignment, students=students, jobs=jobs, layer=layer, force=force,
-                          started=progress.start, finished=progress.step)
+    with show.Progress() as progress:
+        try:
+            results = run_all(folder, assignment, students=students, jobs=jobs, layer=layer, force=force,
+                              started=progress.start, finished=progress.step)
+        except NoSandbox as e:
+            raise AutograderError(str(e)) from None
     if as_json:
         emit(results)
     else:
@@ -221,3 +209,57 @@ def build(check: bool, solutions: Path | None, exercises: Path | None, as_json: 
     if not changed:
         say(f"{exercises} is current")
     return 1 if check and changed else 0
+
+
+@main.command()
+@folder_argument
+@click.argument("assignment")
+@click.option("--out", type=click.Path(path_type=Path), help="Default: DIR/.autograder/report-ASSIGNMENT.html.")
+@click.option("--title", default="", help="The headline. Default: the assignment's name.")
+@click.option("--explain/--terse", default=True, help="A line below each heading says how to read it (default).")
+@json_option
+def report(folder: Path, assignment: str, out: Path | None, title: str, explain: bool, as_json: bool) -> None:
+    """Write the class report of ASSIGNMENT: one HTML page with scores, hardest checks, misconceptions, incidents.
+
+    It names students: it is for the instructor. Its path goes to stdout.
+
+    \b
+    Example:
+      autograder report mycourse 03_rnn --out report.html
+    """
+    from autograder.course import Course
+    from autograder.report import load_results, write_report
+
+    found = Course.open(folder)
+    found.require(assignment)
+    if not any(found.results(assignment).glob("*.json")):
+        raise AutograderError(f"nothing of '{assignment}' is graded yet: autograder grade {found.shown} {assignment}")
+    path = write_report(load_results(found.root, assignment), out or found.private / f"report-{assignment}.html",
+                        title=title, explain=explain)
+    if as_json:
+        emit({"report": str(path)})
+    else:
+        click.echo(str(path))
+
+
+@main.command()
+@json_option
+def doctor(as_json: bool) -> int:
+    """Attack the sandbox on this machine: which layers hold, and what to install where none does.
+
+    Exit code 1 where no layer holds.
+
+    \b
+    Example:
+      autograder doctor
+    """
+    import dataclasses
+
+    from autograder import doctor as physician
+
+    findings = physician.doctor()
+    if as_json:
+        emit([dataclasses.asdict(f) for f in findings])
+    else:
+        click.echo(physician.format(findings))
+    return 0 if any(f.protection == physician.AVAILABLE and f.holds for f in findings) else 1

@@ -53,8 +53,8 @@ def _check(result: int, what: str) -> int:
 # ----- Landlock
 
 _CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446        # the same on all architectures
-_FS = ("execute", "write_file", "read_file", "read_dir", "remove_dir", "remove_file", "make_char", "make_dir", "make_reg",
-       "make_sock", "make_fifo", "make_block", "make_sym", "refer", "truncate", "ioctl_dev")
+_FS = ("execute", "write_file", "read_file", "read_dir", "remove_dir", "remove_file", "make_char", "make_dir",
+       "make_reg", "make_sock", "make_fifo", "make_block", "make_sym", "refer", "truncate", "ioctl_dev")
 _BIT = {name: 1 << i for i, name in enumerate(_FS)}
 _KNOWN_AT = {1: 13, 2: 14, 3: 15, 4: 15}             # how many of _FS an ABI knows; 5 and later: all 16
 
@@ -67,7 +67,7 @@ def landlock_abi() -> int:
     """The kernel's Landlock version; 0 where there is none (old kernel, not enabled, gVisor, no Linux)."""
     if platform.system() != "Linux":
         return 0
-    return max(0, _libc().syscall(_CREATE, None, 0, 1))
+    return max(0, int(_libc().syscall(_CREATE, None, 0, 1)))
 
 
 def open_paths(paths: Iterable[str]) -> list[int]:
@@ -81,7 +81,7 @@ def open_paths(paths: Iterable[str]) -> list[int]:
     return found
 
 
-def landlock(readable: Iterable[int], scratch: str | None, devices: Iterable[str] = ()) -> int:
+def landlock(readable: Iterable[int], scratch: str, devices: Iterable[str] = ()) -> int:
     """From now on only what lies beneath `readable` (descriptors) can be read, and only `scratch` be written.
 
     `devices` are files to read and write, such as /dev/null. TCP is closed as well (ABI 4), signals and abstract
@@ -106,8 +106,8 @@ def landlock(readable: Iterable[int], scratch: str | None, devices: Iterable[str
 
     for fd in readable:
         rule(fd, READ)
-    for path, access in [(scratch, SCRATCH)] * (scratch is not None) + [(d, _ON_FILES) for d in devices]:
-        for fd in open_paths([str(path)]):
+    for path, access in [(scratch, SCRATCH), *((device, _ON_FILES) for device in devices)]:
+        for fd in open_paths([path]):
             rule(fd, access)
             os.close(fd)
     _no_new_privileges(libc)
@@ -165,8 +165,8 @@ def seccomp_program(machine: str, pid: int) -> list[Instruction]:
     """The filter for the process `pid` on `machine`. Raises ConfineError for an architecture without a table."""
     if machine not in syscalls.AUDIT_ARCH:
         raise ConfineError(f"no system call table for {machine} (x86_64 and aarch64 have one)")
-    program: list[Instruction] = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, syscalls.AUDIT_ARCH[machine]), (_RETURN, 0, 0, _KILL),
-                                  (_LOAD, 0, 0, 0)]
+    arch = syscalls.AUDIT_ARCH[machine]
+    program: list[Instruction] = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, arch), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
     if machine == "x86_64":
         program += [(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _KILL)]
     for name, body in _guards(pid).items():
@@ -184,7 +184,7 @@ def seccomp_available() -> bool:
     """Whether this kernel has seccomp filters and this architecture a table."""
     if platform.system() != "Linux" or platform.machine() not in syscalls.AUDIT_ARCH:
         return False
-    return _libc().prctl(21, 0, 0, 0, 0) >= 0           # PR_GET_SECCOMP
+    return int(_libc().prctl(21, 0, 0, 0, 0)) >= 0           # PR_GET_SECCOMP
 
 
 def seccomp() -> None:
@@ -206,11 +206,16 @@ def seccomp() -> None:
 # ----- Privileges and limits
 
 def die_with_parent() -> None:
-    """The kernel kills this process when the one that forked it ends, whatever ends it. Linux only, elsewhere nothing."""
+    """The kernel kills this process when the one that forked it ends, whatever ends that. On Linux alone."""
     if platform.system() == "Linux":
         libc = _libc()
         libc.prctl(1, 9, 0, 0, 0)       # PR_SET_PDEATHSIG, SIGKILL
-        libc.prctl(4, 0, 0, 0, 0)       # PR_SET_DUMPABLE: its memory is closed to its brothers
+
+
+def hide_memory() -> None:
+    """Close this process's memory, and its children's, to other processes of the same user (ptrace, /proc/PID/mem)."""
+    if platform.system() == "Linux":
+        _libc().prctl(4, 0, 0, 0, 0)    # PR_SET_DUMPABLE
 
 
 def drop_capabilities() -> None:

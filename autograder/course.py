@@ -26,14 +26,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.sandbox import Limits
-
 from autograder.assignment import CHECKS, Assignment, AssignmentError
 from autograder.errors import Busy, CourseError, UnknownName
+from autograder.sandbox import LAYERS, Limits
 
 CONFIG = "course.toml"
 LATE_POLICIES = ("none", "zero")
-LAYERS = ("auto", "bwrap", "landlock", "none")
 MEGABYTES = ("memory", "output", "files")       # written in MB in course.toml, counted in bytes by the sandbox
 
 
@@ -160,8 +158,9 @@ class Course:
         """Raises CourseError where a setting has a value that nothing knows: better now than in the middle of a run."""
         if self.late_policy not in LATE_POLICIES:
             raise UnknownName("late policy", self.late_policy, str(self.root / CONFIG), LATE_POLICIES, "none or zero")
-        if self.layer not in LAYERS:
-            raise UnknownName("sandbox layer", self.layer, str(self.root / CONFIG), LAYERS, ", ".join(LAYERS))
+        layers = ("auto", *LAYERS)
+        if self.layer not in layers:
+            raise UnknownName("sandbox layer", self.layer, str(self.root / CONFIG), layers, ", ".join(layers))
         for assignment in {"", *self._table("assignments")}:
             self.limits(assignment)
 

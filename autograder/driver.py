@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.sandbox import Limits, Sandbox
-
 from autograder import pipeline, submission
 from autograder.course import Course, read_json, write_atomically
 from autograder.errors import AutograderError, UnknownName
 from autograder.gradebook import Grades, Rows
+from autograder.sandbox import Limits, Sandbox
 from autograder.submission import Template
 
 
@@ -62,9 +61,22 @@ class Worker:
         return outcome(self.course, sub, self.grade_loaded(sub))
 
     def grade_loaded(self, sub: submission.Submission) -> pipeline.Graded:
-        """Grade a submission that has been read."""
+        """Grade a submission that has been read.
+
+        Whatever fails on our side (a sandbox that was killed from outside, a bug) is tried once more in a new sandbox,
+        and then left for a person to grade: it must not stop the class, and it is no reason for a 0.
+        """
         plan = self.plan
-        return pipeline.grade_submission(self.course, plan.template, self.assignment, sub, self.sandbox, plan.limits)
+        for attempt in (1, 2):
+            try:
+                return pipeline.grade_submission(
+                    self.course, plan.template, self.assignment, sub, self.sandbox, plan.limits)
+            except Exception as e:
+                if attempt == 2:
+                    return pipeline.not_graded(plan.template, sub, plan.limits, e)
+                self.sandbox.close()
+                self.sandbox = Sandbox(plan.layer, plan.limits)
+        raise AssertionError
 
     def close(self) -> None:
         self.sandbox.close()
@@ -97,7 +109,7 @@ def rows(template: Template, out: Outcome) -> Rows:
     """The gradebook rows of an outcome: scores of test cells, None or 0 for what a person grades."""
     scores: dict[str, float | None] = {c["grade_id"]: float(c["score"]) for c in out.result["cells"]}
     for spec in template.cells:
-        if spec.points is not None and not spec.test:
+        if spec.points is not None and spec.name not in scores:
             # as nbgrader: nothing written is 0; so is all of a submission that cannot be read
             empty = out.result["status"] in pipeline.EMPTY or (spec.solution and spec.name in out.blank)
             scores[spec.name] = 0.0 if empty else None
@@ -109,6 +121,8 @@ def done(course: Course, template: Template, student: str, checks_hash: str, lim
     """The result that stands for this student if it need not be made again. `stand`: the rows in the gradebook."""
     result = read_json(course.result_path(template.assignment, student))
     if not isinstance(result, dict) or result.get("version") != pipeline.VERSION or stand is None:
+        return None
+    if result.get("status") == pipeline.ERROR:
         return None
     if result.get("checks_hash") != checks_hash or result.get("limits") != pipeline.limits_dict(limits):
         return None

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +69,17 @@ def read_template(notebook: Any, course: Course, assignment: str) -> Template:
                     frozenset(given), released)
 
 
+@contextmanager
+def scripts_on_path() -> Iterator[None]:
+    """nbgrader looks for `alembic` on the PATH to make a gradebook; it is there only in an activated environment."""
+    old = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), old])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = old
+
+
 class Grades:
     """One session on a course's gradebook."""
 
@@ -73,7 +88,8 @@ class Grades:
 
         self.course = course
         try:
-            self.book = Gradebook(course.db_url, course.name)
+            with scripts_on_path():
+                self.book = Gradebook(course.db_url, course.name)
         except Exception as e:                  # sqlalchemy's own tree of errors: locked, corrupt, of another version
             why = f"{type(e).__name__}: {str(e).splitlines()[0]}"
             raise CourseError(f"the gradebook {course.database} cannot be opened ({why}); "
@@ -101,7 +117,7 @@ class Grades:
         notebooks = self.book.find_assignment(assignment).notebooks
         if [n.name for n in notebooks] != [assignment]:
             names = ", ".join(n.name for n in notebooks) or "none"
-            raise AutograderError(f"assignment '{assignment}' should have one notebook, of its own name (it has {names})")
+            raise AutograderError(f"assignment '{assignment}' should have one notebook of its own name; it has {names}")
         return read_template(notebooks[0], self.course, assignment)
 
     def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
@@ -157,16 +173,20 @@ class Grades:
         a = self.book.find_assignment(assignment)
         found = db.query(api.SubmittedAssignment).filter_by(assignment_id=a.id, student_id=student).one_or_none()
         if found is None:
+            # the same mirror as Gradebook.add_submission, which commits half-way
             found = api.SubmittedAssignment(assignment_id=a.id, student_id=student)
-            found.assignment = a
             db.add(found)
-            for notebook in a.notebooks:        # the same mirror as Gradebook.add_submission, which commits half-way
-                nb = api.SubmittedNotebook(notebook=notebook, assignment=found)
+            db.flush()
+            for notebook in a.notebooks:
+                nb = api.SubmittedNotebook(notebook_id=notebook.id, assignment_id=found.id)
+                db.add(nb)
+                db.flush()
                 for cell in [*notebook.grade_cells, *notebook.task_cells]:
-                    api.Grade(cell=cell, notebook=nb)
+                    db.add(api.Grade(cell_id=cell.id, notebook_id=nb.id))
                 for cell in [*notebook.solution_cells, *notebook.task_cells]:
-                    api.Comment(cell=cell, notebook=nb)
-        db.flush()
+                    db.add(api.Comment(cell_id=cell.id, notebook_id=nb.id))
+            db.flush()
+            db.refresh(found)
         return found
 
     def _penalty(self, student: str, score: float, seconds_late: float) -> float | None:

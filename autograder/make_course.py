@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -243,7 +245,7 @@ class _Maker:
         self.tell(f"{'updated' if old else 'made':<8} release/{name}/{name}.ipynb and its cells in gradebook.db")
 
     def _summary(self, fresh: bool) -> None:
-        where = self.root
+        where = shlex.quote(str(self.root))
         if fresh:
             self.tell(f"The course is in {where}. Hand out release/; put work into submitted/STUDENT/ASSIGNMENT/; "
                       f"then: autograder grade {where} ASSIGNMENT")
@@ -260,6 +262,8 @@ def generate_release(course: Course, name: str) -> None:
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
+    from autograder.gradebook import Grades
+
     config = Config()
     config.CourseDirectory.root = str(course.root)
     config.CourseDirectory.course_id = course.name
@@ -267,14 +271,17 @@ def generate_release(course: Course, name: str) -> None:
     logger = logging.getLogger("autograder.nbgrader")
     logger.propagate, logger.handlers = False, [logging.NullHandler()]
     here = os.getcwd()
+    Grades(course).close()      # makes the gradebook where there is none
     try:
         api = NbGraderAPI(CourseDirectory(config=config), config=config)
         answer: dict[str, Any] = api.generate_assignment(name, force=True)
     finally:
         os.chdir(here)      # nbgrader's converters change the folder
     if not answer.get("success"):
-        text = str(answer.get("error") or answer.get("log") or "no reason given").strip().splitlines()
-        raise AutograderError(f"nbgrader could not make the release of '{name}': {text[-1]}")
+        log = f"{answer.get('error', '')}\n{answer.get('log', '')}"
+        found = [line.strip() for line in log.splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b.*: ", line)]
+        why = next((line for line in reversed(found) if "NbGraderException" not in line), "no reason given")
+        raise AutograderError(f"nbgrader could not make the release of '{name}': {why}")
 
 
 def _hash(text: str) -> str:

@@ -14,13 +14,13 @@ import atexit
 from pathlib import Path
 from typing import Any
 
-from autograder.sandbox import NoSandbox
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder import driver, notebook_out, pipeline, submission
 from autograder.course import Course, write_atomically
 from autograder.errors import AutograderError
 from autograder.gradebook import Grades
+from autograder.sandbox import NoSandbox
 from autograder.submission import Submission
 
 _workers: dict[tuple[Path, str], driver.Worker] = {}
@@ -74,6 +74,8 @@ class HardenedExecute(NbGraderPreprocessor):
         worker = _worker(resources)
         sub = _load(worker, resources["nbgrader"]["student"])
         graded = worker.grade_loaded(sub)
+        if graded.result["status"] == pipeline.ERROR:
+            raise RuntimeError(graded.result["notes"][0])       # nbgrader then leaves no row and goes on
         write_atomically(worker.course.result_path(sub.assignment, sub.student), pipeline.to_json(graded.result))
         return graded.notebook, resources
 

@@ -17,18 +17,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from autograder.oracle import CellResult, grade_cell
-from autograder.sandbox import Limits, Sandbox, Session
-from autograder.student import StudentDied, StudentTimeout
-
 import autograder
 from autograder import notebook_out, submission
 from autograder.assignment import Assignment
 from autograder.course import Course
+from autograder.oracle import CellResult, grade_cell
+from autograder.sandbox import Limits, Sandbox, Session
+from autograder.student import StudentDied, StudentTimeout
 from autograder.submission import Cell, Submission, Template
 
 VERSION = 1                 # of the result's form
 MAX_SLOW_CELLS = 3          # a notebook that hangs in every cell must not cost a course its evening
+ERROR = "error"             # the grader failed, not the student: the cells wait for a person
 EMPTY = ("missing", "unreadable", "refused")
 
 
@@ -51,6 +51,7 @@ class Run:
     outputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     cells: list[CellResult] = field(default_factory=list)
     incidents: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     slow: int = 0
 
     def incident(self, kind: str, cell: str, text: str) -> None:
@@ -89,7 +90,7 @@ def _execute(run: Run, cell: Cell, source: str, session: Session, *, keep: bool)
     if why:
         return [notebook_out.stdout(f"not run: {why}\n")], False
     try:
-        got = session.run_cell(source, keep=keep)
+        got = session.run_cell(source, keep=keep, name=cell.name)
     except StudentTimeout as e:
         run.slow += 1
         run.incident("timeout", cell.name, str(e) or f"longer than {run.limits.cell:g} s")
@@ -98,6 +99,7 @@ def _execute(run: Run, cell: Cell, source: str, session: Session, *, keep: bool)
         run.incident("died", cell.name, str(e) or "the process ended")
         text = "the process that ran this cell ended (os._exit, a crash, or too much memory)\n"
         return [notebook_out.stdout(text)], False
+    run.notes += [f"{cell.name}: {note}" for note in got.notes]
     outputs = list(got.outputs)
     if got.error and not any(o.get("output_type") == "error" for o in outputs):
         outputs.append({"output_type": "error", **got.error})
@@ -161,8 +163,8 @@ def zero(cell: Cell, reason: str, message: str, check: Any = None) -> CellResult
     """A result of 0 points that no Check was asked for."""
     assert cell.spec is not None
     return CellResult(grade_id=cell.spec.name, function=getattr(check, "function", "") or "",
-                      points=cell.spec.points or 0.0, score=0.0, parts=[], reason=reason, message=message, misconceptions=[], question=None, notes=[],
-                      seed="", seconds=0.0)
+                      points=cell.spec.points or 0.0, score=0.0, parts=[], reason=reason, message=message,
+                      misconceptions=[], question=None, notes=[], seed="", seconds=0.0)
 
 
 def seed_of(secret: bytes, assignment: str, grade_id: str, student: str, solution_hash: str) -> str:
@@ -204,15 +206,31 @@ def grade_submission(course: Course, template: Template, assignment: Assignment 
         finally:
             session.close()
     cells = [c.to_dict() for c in run.cells]
-    result = {
-        "version": VERSION, "assignment": template.assignment, "student": sub.student,
-        "started": started.isoformat(timespec="seconds"), "seconds": round(time.perf_counter() - began, 3),
-        "layers": list(sandbox.layers), "limits": limits_dict(limits), "status": sub.status, "notes": list(sub.notes),
-        "score": round(sum(c["score"] for c in cells), 1), "max_score": template.points, "cells": cells,
-        "incidents": [*sub.incidents, *run.incidents],
-        "source_hash": sub.source_hash, "checks_hash": checks_hash(template, assignment),
-    }
+    layers = [part for part in sandbox.layers if part != "none"]
+    result = _result(template, sub, limits, started=started.isoformat(timespec="seconds"),
+                     seconds=round(time.perf_counter() - began, 3), layers=layers, cells=cells,
+                     score=round(sum(c["score"] for c in cells), 1), incidents=[*sub.incidents, *run.incidents],
+                     notes=[*sub.notes, *run.notes],
+                     checks_hash=checks_hash(template, assignment))
     return Graded(result, notebook_out.build(sub, run.outputs))
+
+
+def not_graded(template: Template, sub: Submission, limits: Limits, error: Exception) -> Graded:
+    """What stands for a submission that the grader itself failed on: no scores, every cell waiting for a person."""
+    text = f"the grader failed on this submission ({type(error).__name__}: {str(error)[:300]}); nothing was scored"
+    result = _result(template, sub, limits, status=ERROR, notes=[text, *sub.notes],
+                     incidents=[*sub.incidents, {"kind": ERROR, "cell": "", "text": text}])
+    shown = notebook_out.verdict(0.0, "", "not graded yet: the grader failed, and a person will look at this")
+    return Graded(result, notebook_out.build(sub, {c.id: [shown] for c in sub.cells if c.spec and c.spec.test}))
+
+
+def _result(template: Template, sub: Submission, limits: Limits, **found: Any) -> dict[str, Any]:
+    """The form of a result (version 1), with `found` in it."""
+    return {
+        "version": VERSION, "assignment": template.assignment, "student": sub.student, "started": "", "seconds": 0.0,
+        "layers": [], "limits": limits_dict(limits), "status": sub.status, "notes": list(sub.notes), "score": 0.0,
+        "max_score": template.points, "cells": [], "incidents": [], "source_hash": sub.source_hash, "checks_hash": "",
+    } | found
 
 
 def limits_dict(limits: Limits) -> dict[str, float]:

@@ -63,11 +63,13 @@ class Untransferable(StudentFailure):
 class Student(Protocol):
     """A student's notebook whose functions can be called."""
 
-    def call(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None) -> tuple[Any, tuple[Any, ...]]:
+    def call(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None,
+             spoil: bool = False) -> tuple[Any, tuple[Any, ...]]:
         """Call the notebook's global function `name` with copies of `args`.
 
         Returns the value and the arguments as they are after the call: an argument that the function changed differs
         from the one that was passed. Raises a StudentFailure and nothing else. `timeout` is in seconds; without it
-        the limit of a draw holds.
+        the limit of a draw holds. `spoil` adds 1 to every array of the result, in place and after the result was
+        taken but before the arguments are: an argument that shares memory with the result then differs.
         """
         ...

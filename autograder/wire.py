@@ -41,6 +41,9 @@ DIMENSIONS_MAX = 16
 TICK = 0.2                  # seconds between two calls of `recv`'s tick
 
 DTYPES = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16")
+ARRAYS_REFUSED = {"O": "an array of objects", "U": "an array of str", "T": "an array of str", "S": "an array of bytes",
+                  "V": "an array of records", "M": "an array of dates", "m": "an array of times"}
+LONG_DOUBLES = "an array of long doubles"
 _DTYPES = {name: np.dtype(name) for name in DTYPES}
 _PREFIX = struct.Struct("<II")
 _HEX_INT = re.compile(rf"-?0x[0-9a-f]{{1,{INT_DIGITS_MAX}}}", re.ASCII)
@@ -64,7 +67,7 @@ class NotData(TypeError):
 # ----- Encoding
 
 def dumps(value: Any) -> bytes:
-    """The frame of `value`. Raises NotData for anything but plain data: also for subclasses, cycles and what is too big."""
+    """The frame of `value`. Raises NotData for anything but plain data: for subclasses, cycles, what is too big."""
     buffers: list[bytes] = []
     header = json.dumps(_tree(value, buffers, 0), separators=(",", ":")).encode("ascii")
     size = sum(map(len, buffers))
@@ -117,7 +120,7 @@ def _raw(array: np.ndarray, buffers: list[bytes]) -> str:
     """Put the numbers of `array` in C order and little-endian into the buffers; the dtype they have there."""
     dtype = array.dtype.newbyteorder("<")
     if dtype.str not in _DTYPES:
-        raise NotData(f"an array of {array.dtype.name if array.dtype.names is None else 'records'}")
+        raise NotData(ARRAYS_REFUSED.get(dtype.kind, LONG_DOUBLES))
     if array.nbytes > FRAME_MAX:
         raise NotData("an array of more than 16 MB")
     buffers.append(array.astype(dtype, copy=False).tobytes())
@@ -177,7 +180,7 @@ def loads(frame: bytes | bytearray | memoryview) -> Any:
     return value
 
 
-def _sizes(prefix: bytes | memoryview) -> tuple[int, int]:
+def _sizes(prefix: bytes | bytearray | memoryview) -> tuple[int, int]:
     header, size = _PREFIX.unpack(prefix)
     if header > HEADER_MAX or header + size > FRAME_MAX:
         raise WireError("a frame of more than 16 MB, or its header of more than 1 MB")

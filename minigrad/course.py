@@ -17,6 +17,7 @@ import linecache
 import os
 import platform
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,27 +77,28 @@ def test(function: Callable[..., Any], /, *, expected: Any, equation: str, not_t
     """
     name = getattr(function, "__name__", str(function))
     given = copy.deepcopy(arguments)
-    captured = _Capture(CAPTURE)
+    captured = _Bounded(CAPTURE)
     error: Exception | None = None
     came = None
-    with captured, warnings.catch_warnings(record=True) as caught:
+    with contextlib.redirect_stdout(captured), contextlib.redirect_stderr(captured), \
+            warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             came = function(*given.values())
         except Exception as problem:        # KeyboardInterrupt and SystemExit are the student's wish: they pass through
             error = problem
-    for line in _notes(captured.text(), caught, arguments, given):
+    for line in _notes(captured.getvalue(), caught, arguments, given):
         print(line)
-
-    if isinstance(error, NotImplementedError):
-        found = [("came", f"{name} is not written yet: put your code in the place of `raise NotImplementedError()`,\n"
-                          "run that cell, then this one.")]
-    elif error is not None:
-        found = [("came", _describe_error(function, error)), ("expected", _show(_only_value(expected)))]
-    elif came is None:
-        found = [("came", f"None: {name} returns nothing yet. Is there a `return`?")]
-    else:
-        found = _differences(came, expected, results, part, tol)
+    try:
+        if error is not None:
+            found = _error(function, error, expected)
+        elif came is None:
+            found = [("came", f"None: {name} returns nothing yet. Is there a `return`?")]
+        else:
+            found = _differences(came, expected, results, part, tol)
+    except Exception as problem:            # a result or an error whose own methods fail
+        found = [("came", f"something that cannot be shown: {type(came if error is None else error).__name__}"),
+                 ("because", type(problem).__name__)]
 
     call = _call(name, arguments)
     _session.verdicts.setdefault(name, {})[call] = not found
@@ -119,8 +121,8 @@ def _differences(came: Any, expected: Any, results: Sequence[str] | None, part: 
         try:
             came = part(came)
         except Exception as problem:
-            return [("came", f"{_show(came)}\nwhere the expected piece is not found: {type(problem).__name__}: {problem}"),
-                    ("expected", _show(expected))]
+            missing = f"where the expected piece is not found: {type(problem).__name__}: {problem}"
+            return [("came", f"{_show(came)}\n{missing}"), ("expected", _show(expected))]
     if results is None or len(results) == 1:
         return _difference(came, _only_value(expected), "", tol)
     if not isinstance(came, (tuple, list)) or len(came) != len(results):
@@ -226,8 +228,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _describe_error(function: Callable[..., Any], error: BaseException) -> str:
+def _error(function: Callable[..., Any], error: Exception, expected: Any) -> Lines:
     """The error, and the student's own line: the last frame that runs in the notebook, not the one inside NumPy."""
+    if isinstance(error, NotImplementedError):
+        return [("came", _unwritten(function, error))]
     text = f"{type(error).__name__}: {error}"
     home, line, trace = getattr(function, "__globals__", None), "", error.__traceback__
     while trace is not None:
@@ -236,7 +240,15 @@ def _describe_error(function: Callable[..., Any], error: BaseException) -> str:
             source = linecache.getline(frame.f_code.co_filename, trace.tb_lineno, home).strip()
             line = f"\nin {frame.f_code.co_name}, line {trace.tb_lineno} of its cell:  {source}".rstrip(": ")
         trace = trace.tb_next
-    return text + line
+    return [("came", text + line), ("expected", _show(_only_value(expected)))]
+
+
+def _unwritten(function: Callable[..., Any], error: BaseException) -> str:
+    """Which function is still a stub: the one that was called, or an earlier one that it calls."""
+    name = getattr(function, "__name__", str(function))
+    stub = traceback.extract_tb(error.__traceback__)[-1].name
+    first = f"{name} is not written yet" if stub == name else f"{name} calls {stub}, which is not written yet"
+    return f"{first}: put your code in the place of `raise NotImplementedError()`,\nrun that cell, then this one."
 
 
 def _indent(text: str, width: int) -> str:
@@ -263,24 +275,9 @@ def _unchanged(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-class _Capture(contextlib.ExitStack):
-    """Takes stdout and stderr for a while; keeps the first `limit` characters, so a printing loop costs no memory."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.stream = _Bounded(limit)
-
-    def __enter__(self) -> _Capture:
-        super().__enter__()
-        self.enter_context(contextlib.redirect_stdout(self.stream))
-        self.enter_context(contextlib.redirect_stderr(self.stream))
-        return self
-
-    def text(self) -> str:
-        return self.stream.getvalue()
-
-
 class _Bounded(io.StringIO):
+    """Keeps the first `limit` characters that are written, so that a printing loop costs no memory."""
+
     def __init__(self, limit: int) -> None:
         super().__init__()
         self.left = limit
@@ -309,7 +306,6 @@ def progress() -> None:
 def environment(assignment: str, functions: Sequence[str] = ()) -> None:
     """The first cell: say what runs here, one line to repair it if it is too old, and what graded code may import."""
     _session.functions = list(functions)
-    _session.verdicts.clear()
     version = tuple(int(part) for part in np.__version__.split(".")[:2])
     print(f"{assignment}: Python {platform.python_version()}, NumPy {np.__version__}.")
     if version < MIN_NUMPY:

@@ -174,7 +174,12 @@ def clone(xp, a):
 def cast(xp, a, *, dtype):
     """y = a as dtype;  da = g as a's dtype"""
     old = a.dtype
-    return a.astype(dtype), lambda g: (g.astype(old),)
+    return a.astype(dtype), (lambda g: (g.astype(old),)) if np.dtype(dtype).kind == "f" else None
+
+
+def astype(a: Tensor, dtype: Any) -> Tensor:
+    """The tensor as another dtype. Integers and booleans have no gradient, and become exactly the dtype that was asked."""
+    return cast(a, dtype=np.dtype(dtype)) if a.dtype.kind == "f" else Tensor(a.data.astype(dtype), False, a.device)
 
 
 @primitive(second=False)
@@ -374,7 +379,7 @@ def put(xp, a, *, index, shape):
 def plain_index(index: Any, of: Tensor) -> Any:
     """An index as the device's arrays take it: tensors, lists and NumPy arrays become its arrays, ids are checked."""
     if isinstance(index, tuple):
-        out = tuple(plain_index(i, of) for i in index)
+        out = tuple(_plain_part(i, of) for i in index)
         axis = 0
         for i in out:
             if i is Ellipsis:
@@ -382,11 +387,16 @@ def plain_index(index: Any, of: Tensor) -> Any:
             _check_ids(i, axis, of)
             axis += 0 if i is None else i.ndim if getattr(i, "dtype", None) == bool else 1
         return out
-    if isinstance(index, Tensor):
-        index = index.data
-    elif isinstance(index, (list, np.ndarray)):
-        index = of.device.asarray(np.asarray(index, dtype=None if len(index) else np.int64))
+    index = _plain_part(index, of)
     _check_ids(index, 0, of)
+    return index
+
+
+def _plain_part(index: Any, of: Tensor) -> Any:
+    if isinstance(index, Tensor):
+        return index.data
+    if isinstance(index, (list, np.ndarray)):
+        return of.device.asarray(np.asarray(index, dtype=None if len(index) else np.int64))
     return index
 
 
@@ -563,7 +573,7 @@ def _attach() -> None:
         reshape=lambda a, *shape: reshape(a, _axes(shape)), permute=lambda a, *axes: permute(a, axes=_axes(axes)),
         flatten=lambda a, start_dim=0: reshape(a, (*a.shape[:start_dim % builtins.max(a.ndim, 1)], -1)),
         expand=lambda a, *shape: broadcast_to(a, _axes(shape)), unsqueeze=expand_dims, transpose=transpose,
-        astype=lambda a, dtype: cast(a, dtype=np.dtype(dtype)), numel=lambda a: a.data.size,
+        astype=astype, numel=lambda a: a.data.size,
         size=lambda a, dim=None: a.shape if dim is None else a.shape[dim])
     methods["view"] = methods["reshape"]
     for op in (add, sub, mul, div, pow, matmul, exp, log, sqrt, abs, tanh, sigmoid, relu, clip, clone, sum, mean, amax,

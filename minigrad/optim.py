@@ -1,8 +1,8 @@
 """Optimisers: PyTorch's names and results, on one flat buffer.
 
-The parameters of one dtype and device lie one after another in one array, and `p.data` is a view into it, so a step is a
-dozen array operations instead of a dozen for each parameter. Gradients are gathered in pieces that stay in the cache; a
-parameter larger than a piece is not copied at all.
+The parameters of one dtype and device lie one after another in one array, and `p.data` is a view into it, so a step is
+a dozen array operations instead of a dozen for each parameter. Gradients are gathered in pieces that stay in the cache;
+a parameter larger than a piece is not copied at all.
 """
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Optimizer:
             touch(*[p for p in group["params"] if p.grad is not None])
 
     def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
-        """p from its gradient g and the state, in place, on flat arrays of one length; u is scratch. g is not written."""
+        """p from its gradient g and the state, in place, on flat arrays of one length; u is scratch, g is read only."""
         raise NotImplementedError
 
     def _move(self, k: int) -> None:
@@ -181,8 +181,8 @@ class Optimizer:
             for n in self.state_names:
                 s = values.get(place[id(p)], {})
                 if s and (n not in s or s[n].shape != p.shape):
-                    raise StateError(f"{n} of parameter {place[id(p)]} is {s[n].shape if n in s else 'missing'}, and the "
-                                     f"parameter {p.shape}")
+                    raise StateError(f"{n} of parameter {place[id(p)]} is {s[n].shape if n in s else 'missing'}, and "
+                                     f"the parameter {p.shape}")
         for group, theirs in zip(self.param_groups, groups, strict=True):
             group.update({n: tuple(v) if isinstance(v, list) else v for n, v in theirs.items()
                           if n in group and n != "params"})
@@ -227,7 +227,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Kingma and Ba 2015:  m, v the running means of g and g^2, corrected for their start at 0;  p -= lr m / (sqrt v + eps).
+    """Kingma and Ba 2015:  p -= lr m / (sqrt v + eps), with m, v running means of g and g^2, corrected for the start.
 
     weight_decay adds weight_decay * p to the gradient. PyTorch's order of operations, so float64 agrees to 1e-15.
     """

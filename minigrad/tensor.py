@@ -238,7 +238,7 @@ class Tensor:
         from . import ops
         if isinstance(target, Device) or isinstance(target, str) and target in ("cpu", "strict", "cuda"):
             return ops.move(self, device(target))
-        return ops.cast(self, dtype=np.dtype(target))
+        return ops.astype(self, target)
 
     def cpu(self) -> Tensor:
         """On the host."""

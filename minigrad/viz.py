@@ -1,11 +1,12 @@
-"""Figures. Each function draws from plain arrays and returns a Matplotlib Figure; nothing here is global or interactive.
+"""Figures. Each function draws from plain arrays and returns a Matplotlib Figure; nothing is global or interactive.
 
 Matplotlib (extra `viz`) is imported when a figure is drawn, so the rest of minigrad works without it. Colours are Okabe
 and Ito's, which colour-blind readers can tell apart, and every colour comes with a marker or a label of its own.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00",
                                                "#F0E442")
 INK, FAINT = "#222222", "#9A9A9A"
-_STYLE = {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#666666",
+_STYLE: Any = {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#666666",
           "axes.titlesize": 11, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK}
 _MARKS = [("X", FAINT), ("s", ORANGE), ("v", RED), ("D", SKY), ("^", GREEN), ("o", BLUE), ("P", PINK), ("*", YELLOW)]
 
@@ -31,7 +32,7 @@ def forecasts(windows: np.ndarray, truth: np.ndarray, models: Mapping[str, np.nd
     """
     n, length = windows.shape[:2]
     first = max(0, length - steps)
-    figure = _figure(3.4 * n + 0.4, 4.6)
+    figure = _figure(3.5 * n + 0.5, 5)
     with _styled():
         for k in range(n):
             ax = figure.add_subplot(1, n, k + 1)
@@ -48,11 +49,12 @@ def forecasts(windows: np.ndarray, truth: np.ndarray, models: Mapping[str, np.nd
             ax.set_xticks([x for x in range(first - first % 10 + 10, length + 1, 10)])
             ax.set_xlabel("time step")
             ax.set_title(f"test series {k + 1}", loc="left")
+            ax.set_title("forecasts", loc="right", fontsize=10)
             if k == 0:
                 ax.set_ylabel("value")
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=(len(labels) + 1) // 2, frameon=False)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+        figure.legend(handles, labels, loc="outside lower left", ncols=max(1, n), frameon=False, fontsize=10.5)
+        _title(figure, title)
     return figure
 
 
@@ -83,7 +85,7 @@ def bars(ours: Mapping[str, float], slide: Mapping[str, float], *, title: str, l
         ax.set_xlim(0, 1.13 * reach)
         ax.set_xlabel(label)
         ax.legend(loc="lower right", frameon=False)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+        _title(figure, title)
     return figure
 
 
@@ -91,11 +93,17 @@ def _value(ax: Any, value: float, y: float, reach: float) -> None:
     ax.text(value + 0.008 * reach, y, f"{value:#.3g}", va="center", fontsize=9)
 
 
+def _title(figure: Figure, text: str) -> None:
+    """A headline over the whole figure, in as many lines as it needs."""
+    text = "\n".join(textwrap.wrap(text, int(8.4 * figure.get_figwidth())))       # 13 pt bold: 8.4 letters an inch
+    figure.suptitle(text, x=0.01, ha="left", fontsize=13, fontweight="bold")
+
+
 def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _styled(extra: Sequence[tuple[str, Any]] = ()) -> Any:
+def _styled() -> Any:
     import matplotlib
-    return matplotlib.rc_context({**_STYLE, **dict(extra)})
+    return matplotlib.rc_context(_STYLE)

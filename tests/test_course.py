@@ -1,4 +1,4 @@
-"""minigrad.course: what a student reads when a visible test passes, fails, or meets a function that is not written yet."""
+"""minigrad.course: what a student reads when a visible test passes, fails, or meets an unwritten function."""
 
 import os
 import subprocess
@@ -75,7 +75,11 @@ def test_an_unwritten_function_gets_a_friendly_sentence():
     def without_return(x):
         2 * x  # noqa: B018
 
+    def caller(x):
+        return stub(x)
+
     assert "stub is not written yet" in failure(stub)
+    assert "caller calls stub, which is not written yet" in failure(caller)
     assert "without_return returns nothing yet. Is there a `return`?" in failure(without_return)
 
 
@@ -87,6 +91,14 @@ def test_an_error_shows_the_students_own_line_and_not_numpys():
     text = failure(broken)
     assert "ValueError: cannot reshape array of size 2 into shape (3,3)" in text
     assert "in broken, line" in text and "y = x.reshape(3, 3)" in text
+
+
+def test_a_result_that_cannot_be_looked_at_still_gets_a_message():
+    class Hostile(list):
+        def __len__(self):
+            raise RuntimeError
+
+    assert "something that cannot be shown: Hostile" in failure(lambda x: Hostile(), results=("a", "b"))
 
 
 def test_only_the_named_results_are_compared():

@@ -1,4 +1,4 @@
-"""A checkpoint: nested dicts and lists of arrays, numbers and text, in one npz file. Data only, so reading runs no code.
+"""A checkpoint: nested dicts and lists of arrays, numbers and text, in one npz file. Data only: reading runs no code.
 
 The arrays stand under "0", "1", ...; the rest is JSON under "tree", where {"array": i} marks the place of an array.
 """
@@ -23,8 +23,9 @@ def save(path: Path, tree: Any) -> None:
     text = json.dumps(_take(tree, arrays))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
+    named: dict[str, Any] = {str(i): a for i, a in enumerate(arrays)}
     with temporary.open("wb") as file:
-        np.savez(file, tree=np.array(text), **{str(i): a for i, a in enumerate(arrays)})
+        np.savez(file, tree=np.array(text), **named)
     os.replace(temporary, path)
 
 

@@ -1,9 +1,9 @@
-"""What a run says: tables on stdout, progress and prose on stderr; rich on a terminal that has it, plain lines elsewhere."""
+"""What a run says: tables on stdout, progress and prose on stderr; by rich on a terminal, as plain lines elsewhere."""
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Any, TextIO, TypeVar
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class Console:
 
     def progress(self, items: Iterable[T], label: str, note: Callable[[], str] = str) -> Iterator[T]:
         """Yield from `items` and show how far the loop is; note() gives the numbers to show beside it."""
-        total = len(items) if hasattr(items, "__len__") else None
+        total = len(items) if isinstance(items, Sized) else None
         if self.quiet:
             yield from items
         elif _rich(sys.stderr):
@@ -47,25 +47,28 @@ class Console:
         self.say(f"{label}  {done}{f'/{total}' if total else ''}  {note()}  {time.perf_counter() - start:.1f} s")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Print rows under a title; numbers stand right, and `number` writes them."""
+        """Print rows under a title; numbers stand right, and `number` writes them.  columns: [] for no head."""
         if self.quiet:
             return
         cells = [[number(cell) for cell in row] for row in rows]
-        right = [any(isinstance(row[i], (int, float)) for row in rows) for i in range(len(columns))]
+        width = len(columns) or max(map(len, rows), default=0)
+        right = [any(isinstance(row[i], (int, float)) for row in rows) for i in range(width)]
         if _rich(self.tables):
             from rich import box
             from rich.console import Console as Terminal
             from rich.table import Table
-            table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-            for name, number_like in zip(columns, right, strict=True):
+            table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD,
+                          show_header=bool(columns))
+            for name, number_like in zip(columns or [""] * width, right, strict=True):
                 table.add_column(name, justify="right" if number_like else "left")
             for row in cells:
                 table.add_row(*row)
             Terminal(file=self.tables, highlight=False, markup=False).print(table)
             return
-        widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+        heads = [list(columns)] if columns else []
+        widths = [max(map(len, column)) for column in zip(*heads, *cells, strict=True)]
         print(title, file=self.tables)
-        for row in [list(columns), ["-" * w for w in widths], *cells]:
+        for row in [*heads, *([["-" * w for w in widths]] if heads else []), *cells]:
             line = "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True))
             print("  " + line.rstrip(), file=self.tables)
         print(file=self.tables, flush=True)

@@ -1,4 +1,4 @@
-"""What all experiments share: seeds, progress, checkpoints, figures, one JSON of numbers, and the bars they are held to.
+"""What all experiments share: seeds, progress, checkpoints, figures, a JSON of numbers, and the bars they are held to.
 
 An experiment is a function of a Context. It says what the slide claims, trains, and hands over numbers:
 
@@ -53,8 +53,9 @@ class ExperimentError(MinigradError):
 class Target:
     """A bar for one result: `Target("accuracy", at_least=1.0, slide="4 of 4 letters")`.
 
-    name: of the result, or what `holds` demands, in words.  at_most, at_least, holds: exactly one of them; `holds` is a
-    function of all results.  slide: the number in the deck.  Raises ValueError for none or two bars.
+    name: of the result, or what `holds` demands, in words.  at_most, at_least, holds: one of them; `holds` is a
+    function of all results.  slide: the number in the deck; alone, it is shown and nothing is judged.
+    Raises ValueError for two bars, or for nothing at all.
     """
 
     name: str
@@ -64,24 +65,29 @@ class Target:
     slide: float | str | None = None
 
     def __post_init__(self) -> None:
-        if [self.at_most, self.at_least, self.holds].count(None) != 2:
-            raise ValueError(f"target {self.name!r} needs exactly one of at_most, at_least, holds")
+        bars = 3 - [self.at_most, self.at_least, self.holds].count(None)
+        if bars > 1 or not bars and self.slide is None:
+            raise ValueError(f"target {self.name!r} needs one of at_most, at_least, holds, or a slide's number alone")
 
     @property
     def bar(self) -> str:
         """The bar in words: "at most 0.004992"."""
         if self.holds is not None:
             return "must hold"
-        return f"at most {self.at_most:.4g}" if self.at_most is not None else f"at least {self.at_least:.4g}"
+        if self.at_most is None and self.at_least is None:
+            return "not judged"
+        return f"at most {number(self.at_most)}" if self.at_most is not None else f"at least {number(self.at_least)}"
 
-    def met(self, results: Mapping[str, float]) -> bool:
-        """Do the results reach the bar?  Raises ExperimentError if the result is not there."""
+    def met(self, results: Mapping[str, float]) -> bool | None:
+        """Do the results reach the bar?  None without one.  Raises ExperimentError if the result is not there."""
         if self.holds is not None:
             return bool(self.holds(results))
         if self.name not in results:
             raise ExperimentError(f"target {self.name!r} has no result of that name; there are: {', '.join(results)}")
         value = results[self.name]
-        return value <= self.at_most if self.at_most is not None else value >= self.at_least  # type: ignore[operator]
+        if self.at_most is not None:
+            return value <= self.at_most
+        return None if self.at_least is None else value >= self.at_least
 
 
 class Context:
@@ -120,7 +126,7 @@ class Context:
     # ------------------------------------------------------------------------------------------ loops
 
     def progress(self, items: Iterable[T], label: str = "") -> Iterator[T]:
-        """Yield from `items` with a bar on a terminal, or a plain line now and then; the last logged numbers beside it."""
+        """Yield from `items` with a bar on a terminal, or a plain line now and then, and the numbers logged last."""
         return self.console.progress(items, label or self._part or "steps", self._last)
 
     def rounds(self, count: int, label: str = "", **state: Any) -> Iterator[int]:
@@ -131,14 +137,14 @@ class Context:
         label = label or self._part or "rounds"
         done = self.restore(**state)
         if done:
-            self.console.say(f"{label}  continues after round {min(done, count)} of {count}")
+            self.console.say(f"{label}  " + ("is done" if done >= count else f"goes on after round {done} of {count}"))
         for i in self.console.progress(range(done, count), label, self._last) if done < count else ():
             yield i
             if i == count - 1 or time.perf_counter() - self._saved > SAVE_EVERY:
                 self.checkpoint(i + 1, **state)
 
     def checkpoint(self, done: int, **state: Any) -> None:
-        """Save what has a state_dict (model, optimizer), the generator and the history of this part after `done` rounds."""
+        """Save this part after `done` rounds: what has a state_dict (model, optimizer), the generator, the history."""
         _checkpoint.save(self._file(), {
             "done": done, "rng": self.rng.bit_generator.state, "history": self._mine(),
             "state": {name: thing.state_dict() for name, thing in state.items()}})
@@ -162,7 +168,7 @@ class Context:
     # ------------------------------------------------------------------------------------------ numbers
 
     def log(self, step: int, **numbers: Any) -> None:
-        """Note numbers of one step of this part, such as log(epoch, loss=loss). Raises ExperimentError unless finite."""
+        """Note numbers of one step of this part: log(epoch, loss=loss). Raises ExperimentError unless finite."""
         for name, value in numbers.items():
             series = f"{self._part} {name}".strip()
             self.history.setdefault(series, []).append([step, _finite(value, f"{series} at step {step}")])
@@ -229,8 +235,8 @@ class Experiment:
         self.body = body
         return body
 
-    def execute(self, seeds: Sequence[int] = (0,), *, quick: bool = False, device: str = "cpu", out: Path | str = "runs",
-                resume: bool = False, console: Console | None = None) -> dict[str, Any]:
+    def execute(self, seeds: Sequence[int] = (0,), *, quick: bool = False, device: str = "cpu",
+                out: Path | str = "runs", resume: bool = False, console: Console | None = None) -> dict[str, Any]:
         """Run once for each seed, print the table of results, and return (and write) the record.
 
         Writes out/NAME/seed-N/ (numbers.json, figures, checkpoints; quick-seed-N with quick), and for several seeds
@@ -254,7 +260,8 @@ class Experiment:
         console.say(f"numbers and figures: {record['folder']}")
         return record
 
-    def _once(self, folder: Path, seed: int, quick: bool, device: str, resume: bool, console: Console) -> dict[str, Any]:
+    def _once(self, folder: Path, seed: int, quick: bool, device: str, resume: bool,
+              console: Console) -> dict[str, Any]:
         if self.body is None:
             raise ExperimentError(f"experiment {self.name!r} has no function: decorate one with @{self.name}.run")
         ctx = Context(folder, seed, quick, device, resume, console)
@@ -271,7 +278,7 @@ class Experiment:
             if quick:
                 _falls(ctx.history)
             record["status"] = "finished"
-        finally:                               # numbers are written whatever happens: a long run is not lost to a figure
+        finally:                               # numbers are written whatever happens: a figure must not lose them
             record |= {"seconds": round(time.perf_counter() - start, 2), "results": ctx.results}
             if record["status"] == "finished":
                 record["targets"] = self._verdicts(ctx.results, quick)
@@ -310,7 +317,7 @@ class Experiment:
         quick = ", quick: small data, nothing is judged" if record["quick"] else ""
         console.table(f"{self.slide}   ({seeds}, {record['device']}, {record['seconds']:.0f} s{quick})", columns, rows)
         if verdicts and not record["quick"]:
-            console.table("What must hold", ["", ""], [[v["target"], words[v["met"]]] for v in verdicts.values()])
+            console.table("What must hold", [], [[v["target"], words[v["met"]]] for v in verdicts.values()])
 
 
 def met(record: Mapping[str, Any]) -> bool:
@@ -327,7 +334,7 @@ def _falls(history: Mapping[str, Sequence[Sequence[float]]]) -> None:
         n = max(1, len(values) // 3)
         first, last = statistics.fmean(values[:n]), statistics.fmean(values[-n:])
         if len(values) < 2 or not last < first:
-            raise ExperimentError(f"{name} does not fall: {first:.4g} at first, {last:.4g} at last")
+            raise ExperimentError(f"{name} does not fall: {number(first)} at first, {number(last)} at last")
 
 
 def versions() -> dict[str, str]:

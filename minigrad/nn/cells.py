@@ -1,7 +1,7 @@
 """One step of a recurrent network: each function is its equation, each cell holds the parameters of one.
 
-Rows are examples, so the decks' W x is `F.linear(x, W)` = x W^T; weights have PyTorch's layout (gates H, in) and order of
-gates: i, f, g, o for the LSTM, r, z, n for the GRU. The layers in `rnn.py` run the same functions over time.
+Rows are examples, so the decks' W x is `F.linear(x, W)` = x W^T; weights have PyTorch's layout (gates H, in) and
+order of gates: i, f, g, o for the LSTM, r, z, n for the GRU. The layers in `rnn.py` run the same functions over time.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ACTIVATIONS = {"tanh": tanh, "relu": relu, "sigmoid": sigmoid}
 
 def rnn_step(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None,
              phi: Any = tanh) -> Tensor:
-    """One step of an Elman network.  Escalera, *(Simple) Recurrent Neural Network*; Chemnitz, *Recurrent neural networks*.
+    """One step.  Escalera, *(Simple) Recurrent Neural Network*; Chemnitz, *Recurrent neural networks* (phi logistic).
 
         h' = phi(W_ih x + b_ih + W_hh h + b_hh)
 

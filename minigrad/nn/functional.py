@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import create, ops
-from ..errors import IndexRangeError, ShapeError, describe
+from ..errors import DTypeError, IndexRangeError, ShapeError, describe
 from ..ops import relu, sigmoid, tanh
 from ..tensor import Tensor
 
@@ -71,7 +71,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 def cross_entropy(input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """-sum_k y_k log softmax(x)_k, reduced.  KTH, *Recurrent Neural Networks (4/4)*: cost = -sum y log yhat.
 
-    input: logits (V), (B, V) or (B, V, ...).  target: class ids (), (B) or (B, ...); or probabilities of the input's shape.
+    input: logits (V), (B, V) or (B, V, ...).  target: class ids (), (B) or (B, ...); or probabilities, shaped as input.
     ignore_index: the id that counts neither in the sum nor in the mean. If every id is ignored the mean is NaN and the
     gradient 0, as in PyTorch.  Raises ShapeError, IndexRangeError.
     """
@@ -87,12 +87,12 @@ def nll_loss(input: Tensor, target: Tensor, ignore_index: int = -100, reduction:
     axis = min(1, input.ndim - 1)
     expected = input.shape[:axis] + input.shape[axis + 1:]
     if target.shape != expected:
-        raise ShapeError(describe(f"cross_entropy of logits {tuple(input.shape)} needs class ids {tuple(expected)}, and "
-                                  f"got {target.dtype} {tuple(target.shape)}.", input=input._made(),
-                                  target=target._made(), fix="logits are (B, V) or (B, V, ...): the classes are axis 1"))
+        raise ShapeError(describe(f"cross_entropy of logits {tuple(input.shape)} needs class ids {tuple(expected)}, "
+                                  f"and got {target.dtype} {tuple(target.shape)}.", input=input._made(),
+                                  target=target._made(), fix="logits are (B, V) or (B, V, ...): classes are axis 1"))
     if target.dtype.kind not in "iu":
-        raise ShapeError(describe(f"class ids are integers, and these are {target.dtype}.", target=target._made(),
-                                  fix="probabilities have the shape of the logits"))
+        raise DTypeError(describe(f"class ids are integers, and these are {target.dtype}.", target=target._made(),
+                                  fix="target.to(mg.int64); probabilities have the shape of the logits"))
     n = input.shape[axis]
     rows = (input if axis == input.ndim - 1 else ops.moveaxis(input, axis, -1)).reshape(-1, n)   # (N, V)
     ids = target.reshape(-1)
@@ -102,9 +102,9 @@ def nll_loss(input: Tensor, target: Tensor, ignore_index: int = -100, reduction:
     loss = -ops.where(keep, picked, 0.0)
     if reduction != "mean":
         return _reduce(loss.reshape(target.shape), reduction)
-    count = keep.sum()
-    share = ops.where(count > 0, 1.0, np.nan) / ops.maximum(count, 1)      # no 0/0: NumPy would warn
-    return loss.sum() * share.to(loss.dtype)
+    count = keep.to(loss.dtype).sum()
+    share = ops.where(count > 0, 1 / ops.maximum(count, 1), np.nan)        # no 0/0: NumPy would warn
+    return loss.sum() * share
 
 
 def _check_classes(ids: Tensor, keep: Tensor, n: int) -> None:

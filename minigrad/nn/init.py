@@ -1,6 +1,6 @@
 """Initial weights, in place, under PyTorch's names.
 
-All are drawn on the host from the generator that `manual_seed` set: a model starts with the same weights on every device.
+All are drawn on the host from the generator that `manual_seed` set: a model starts alike on every device.
 """
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
-    """Orthogonal rows (or columns, where there are more rows): products keep their length over many steps (Saxe 2013)."""
+    """Orthogonal rows (columns, where there are more rows): products keep the length of what they map (Saxe 2013)."""
     rows, cols = tensor.shape[0], math.prod(tensor.shape[1:])
     q, r = np.linalg.qr(backend.generator().standard_normal((max(rows, cols), min(rows, cols))))
     q = q * np.sign(np.diag(r))                # QR alone is not uniform over the rotations
@@ -59,7 +59,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 
 
 def keras_(module: Module) -> None:
-    """Keras' start, for `model.apply(nn.init.keras_)`: kernels Glorot uniform, recurrent kernels orthogonal, biases zero.
+    """Keras' start, for `model.apply(nn.init.keras_)`: kernels Glorot uniform, recurrent ones orthogonal, biases zero.
 
     An LSTM's forget gates start with a bias of 1. KTH's numbers (*RNN in TensorFlow*) need this start.
     """

@@ -1,8 +1,8 @@
 """What a layer is: an object that holds parameters and other layers, and finds them all by name.
 
-A Module needs no registration and no `super().__init__()`: its parameters, buffers and children are the attributes that are
-of those types, in the order in which they were set. Their dotted names (`rnn.weight_ih_l0`) are PyTorch's, so a state_dict
-goes there and back.
+A Module needs no registration and no `super().__init__()`: its parameters, buffers and children are the attributes that
+are of those types, in the order in which they were set. Their dotted names (`rnn.weight_ih_l0`) are PyTorch's, so a
+state_dict goes there and back.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from .. import create
 from .. import tensor as tape
 from ..backend import Device, device
-from ..errors import MinigradError, StateError, describe
+from ..errors import DTypeError, MinigradError, StateError, describe
 from ..tensor import Tensor, touch
 
 
@@ -42,7 +42,7 @@ class Module:
     """The base of layers and models: write `__init__`, which sets attributes, and `forward`, which computes."""
 
     training = True
-    _name = ""                                 # the attribute that holds this module in its parent: for the tape's scopes
+    _name = ""                                 # the parent's attribute that holds this module: for the tape's scopes
 
     def forward(self, *args: Any, **kw: Any) -> Any:
         """The computation; call the module itself, not this."""
@@ -185,8 +185,15 @@ class Module:
 
     def to(self, target: Any) -> Module:
         """Move to a device (`"cuda"`), or cast floats to a dtype (`mg.float64`), in place. Gradients go along."""
-        onto = device(target) if isinstance(target, (Device, str)) and str(target) not in ("float32", "float64") else None
-        dtype = None if onto is not None else np.dtype(target)
+        onto, dtype = None, None
+        try:
+            dtype = None if isinstance(target, Device) else np.dtype(target)
+        except TypeError:                      # no dtype of that name: a device, or DeviceError
+            onto = device(target)
+        if isinstance(target, Device):
+            onto = target
+        elif dtype is not None and dtype.kind != "f":
+            raise DTypeError(f"parameters are floats, and cannot become {dtype}")
         for t in {id(t): t for _, t in self._held()}.values():
             for x in (t, t.grad):
                 if x is not None:

@@ -1,7 +1,7 @@
 """Recurrent layers: the steps of `cells.py` over whole sequences, stacked and in both directions.
 
 A layer computes a sequence in one of two ways that a test holds equal: **readable**, a loop over the step function, and
-**fused**, one node for the whole sequence (`nn/fused/`), on device cpu. `fused=False` chooses the loop.
+**fused**, one node for the whole sequence (`nn/fused/`; RNN on device cpu). `fused=False` chooses the loop.
 Parameters have PyTorch's names and layout: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, then l1, and `_reverse`.
 """
 from __future__ import annotations

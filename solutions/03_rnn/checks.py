@@ -1,25 +1,14 @@
 """What the grader looks at in 03_rnn: the draws, the parts and their points, and the mistakes that it recognises.
 
-The expected values come from the solution's text in notebook.py; the mutants are substitutions in it.  `visible` says
-whether the visible test of the notebook notices the mistake (a test measures it).  Gradients are compared at 1e-11, and
+The expected values come from the solution's text in notebook.py, which a test holds equal to minigrad's tape; the mutants
+are substitutions in it.  `visible` says whether the notebook's visible test notices the mistake (a test measures it).  Gradients are compared at 1e-11, and
 among their draws is one whose examples have gradients of very different size, each compared on its own, and a large one
 with little time: a numerical derivative fails at both.
 """
 
 import numpy as np
 
-from autograder.check import Check, Draw
-
-TWO_PATHS = "The loss sits on the last step only, and T = 3. Through how many steps does W_h act on it? Draw the paths."
-
-
-def normal(rng, *shape, scale=1.0):
-    return scale * rng.normal(size=shape)
-
-
-def different(rng, n, low=2, high=8):
-    """n sizes, no two alike: a transposed matrix cannot fit by chance."""
-    return (int(size) for size in rng.choice(np.arange(low, high), size=n, replace=False))
+from autograder.check import GRADIENT, Check, Draw, sizes
 
 
 def as_float32(args):
@@ -28,45 +17,38 @@ def as_float32(args):
 
 # ----- 1. One step
 
-step = Check("rnn_step", cell="rnn-step-test", results=("h_t",), slide="Chemnitz, Recurrent neural network",
-             equation="h_t = tanh(W_x x_t + W_h h_{t-1} + b)")
-
-
-def step_case(rng, B, D, H, scale=0.6):
-    return (normal(rng, B, D), normal(rng, B, H, scale=0.7), normal(rng, H, D, scale=scale),
-            normal(rng, H, H, scale=scale), normal(rng, H, scale=scale))
+step = Check("rnn_step", cell="rnn-step-test", slide="Chemnitz, *Recurrent neural network*",
+             equation="h_t = tanh(W_x x_t + W_h h_{t-1} + b)",
+             args=("x (B, D)", "h (B, H)", "W_x (H, D)", "W_h (H, H)", "b (H,)"), results=("h_t (B, H)",))
 
 
 @step.draws
 def step_draws(rng):
-    for _ in range(3):
-        yield Draw(step_case(rng, *different(rng, 3)))
-    n = int(rng.integers(3, 6))
-    yield Draw(step_case(rng, n, n, n), tags={"B = D = H"})
-    for _ in range(2):
-        D, H = different(rng, 2)
-        yield Draw(step_case(rng, 1, D, H), tags={"B = 1", "special"})
-        B, H = different(rng, 2)
-        yield Draw(step_case(rng, B, H, H), tags={"D = H", "special"})
-    yield Draw(step_case(rng, *different(rng, 3), scale=300), tags={"large values"})
-    yield Draw(as_float32(step_case(rng, *different(rng, 3))), tags={"float32"})
+    for size in sizes(rng, "BDH"):                              # 3 x all different, 2 x all equal, 2 x B = 1
+        yield Draw(step.normal(rng, size, scale=0.7))
+    [size] = sizes(rng, "BH", different=1, equal=0, one={})
+    yield Draw(step.normal(rng, size | {"D": size["H"]}, scale=0.7))
+    [large, single] = sizes(rng, "BDH", different=2, equal=0, one={})
+    yield Draw(step.normal(rng, large, scale=300), {"large inputs": True})
+    yield Draw(as_float32(step.normal(rng, single, scale=0.7)), {"float32": True})
 
 
-step.part("shape", 2, shape=True)
+step.part("shape", 2, kind="shape")
 step.part("value", 9)
-step.part("batch 1 and D = H", 3, where="special")
+step.part("batch 1 and D = H", 3, where=lambda d: d["B"] == 1 or d["D"] == d["H"], edge=True)
 
 step.mutant("no_recurrence", replace=" + h @ W_h.T", by="", visible=False, family="state not carried",
             says="Without W_h h_{t-1} this is a feed-forward layer: nothing is remembered.",
             question="Two sequences differ in x_1 only. Can your h_2 tell them apart? What carries the difference?")
 step.mutant("Wh_transposed", replace="h @ W_h.T", by="h @ W_h", visible=False, family="transpose",
-            says="W_h multiplies a column in the deck; with rows it must be h @ W_h.T, and a square matrix hides the slip.",
-            question="Take H = 2 and a W_h with a single 1 in row 0, column 1. Which unit of h_{t-1} reaches which unit "
-                     "of h_t?")
+            says="W_h multiplies a column in the deck; with rows it must be h @ W_h.T, and a square matrix hides the "
+                 "slip.",
+            question="Take H = 2 and a W_h with a single 1 in row 0, column 1. Which unit of h_{t-1} reaches which "
+                     "unit of h_t?")
 step.mutant("no_bias", replace=" + b)", by=")", visible=True, family="bias left out",
             says="The bias b is part of the sum.")
-step.mutant("logistic", replace="np.tanh(x @ W_x.T + h @ W_h.T + b)", by="1 / (1 + np.exp(-(x @ W_x.T + h @ W_h.T + b)))",
-            visible=True, family="another activation",
+step.mutant("logistic", visible=True, family="another activation",
+            replace="np.tanh(x @ W_x.T + h @ W_h.T + b)", by="1 / (1 + np.exp(-(x @ W_x.T + h @ W_h.T + b)))",
             says="The step uses tanh here; the slide allows logistic too, but the derivative then differs.")
 
 step.variant("a loop over the batch", """
@@ -98,30 +80,22 @@ def rnn_step(x, h, W_x, W_h, b):
 
 # ----- 2. Unrolled in time
 
-forward = Check("rnn_forward", cell="rnn-forward-test", results=("hs",), slide="Chemnitz, Recurrent neural networks",
-                equation="h_t = tanh(W_x x_t + W_h h_{t-1} + b) for t = 1 ... T")
-
-
-def sequence_case(rng, T, B, D, H, scale=0.6):
-    return (normal(rng, T, B, D), normal(rng, B, H, scale=0.7), normal(rng, H, D, scale=scale),
-            normal(rng, H, H, scale=scale), normal(rng, H, scale=scale))
+forward = Check("rnn_forward", cell="rnn-forward-test", slide="Chemnitz, *Recurrent neural networks*",
+                equation="h_t = tanh(W_x x_t + W_h h_{t-1} + b) for t = 1 ... T",
+                args=("xs (T, B, D)", "h0 (B, H)", "W_x (H, D)", "W_h (H, H)", "b (H,)"), results=("hs (T, B, H)",))
 
 
 @forward.draws
 def forward_draws(rng):
-    for _ in range(3):
-        yield Draw(sequence_case(rng, *different(rng, 4, low=2, high=10)), tags={"T > 1"})
-    n = int(rng.integers(3, 6))
-    yield Draw(sequence_case(rng, n, n, n, n), tags={"T > 1", "T = B = D = H"})
-    yield Draw(sequence_case(rng, int(rng.integers(2, 10)), 1, *different(rng, 2)), tags={"T > 1", "B = 1"})
-    for B in (1, *different(rng, 3)):
-        yield Draw(sequence_case(rng, 1, B, *different(rng, 2)), tags={"T = 1", "B = 1"} if B == 1 else {"T = 1"})
-    yield Draw(as_float32(sequence_case(rng, *different(rng, 4))), tags={"T > 1", "float32"})
+    for size in sizes(rng, "TBDH", one={"B": 2, "T": 4}, high=9):
+        yield Draw(forward.normal(rng, size, scale=0.7))
+    [size] = sizes(rng, "TBDH", different=1, equal=0, one={})
+    yield Draw(as_float32(forward.normal(rng, size, scale=0.7)), {"float32": True})
 
 
-forward.part("shape", 2, shape=True)
-forward.part("values", 9, where="T > 1")
-forward.part("T = 1", 3, where="T = 1")
+forward.part("shape", 2, kind="shape")
+forward.part("values", 9)
+forward.part("T = 1", 3, where=lambda d: d["T"] == 1, edge=True)
 
 forward.mutant("state_reset", replace="rnn_step(x, h, W_x", by="rnn_step(x, h0, W_x", visible=False,
                family="state not carried",
@@ -168,41 +142,38 @@ def rnn_forward(xs, h0, W_x, W_h, b):
 
 # ----- 3. Back through one step
 
-GRADIENT = {"tol": 1e-11}
+back = Check("rnn_step_backward", cell="rnn-step-backward-test", tol=GRADIENT,
+             slide="Chemnitz, *BPTT: Backpropagation through time*",
+             equation="h'_t = 1 - h_t^2;  da = dh_t * h'_t;  dW_x = da^T x_t;  dW_h = da^T h_{t-1}",
+             args=("dh_new (B, H)", "x (B, D)", "h (B, H)", "h_new (B, H)", "W_x (H, D)", "W_h (H, H)"),
+             results=("dx (B, D)", "dh (B, H)", "dW_x (H, D)", "dW_h (H, H)", "db (H,)"))
 
-back = Check("rnn_step_backward", cell="rnn-step-backward-test", results=("dx", "dh", "dW_x", "dW_h", "db"),
-             slide="Chemnitz, BPTT: Backpropagation through time", tol=1e-11,
-             equation="h'_t = 1 - h_t^2;  da = dh_t * h'_t;  dW_x = da^T x_t;  dW_h = da^T h_{t-1}")
 
-
-def step_backward_case(rng, B, D, H, saturated=1.0):
+def step_backward_case(rng, size, saturated=1.0):
     """States are drawn, not computed: with no b to go with them there is nothing to differentiate numerically."""
-    return (normal(rng, B, H), normal(rng, B, D), np.tanh(normal(rng, B, H)), np.tanh(normal(rng, B, H, scale=saturated)),
-            normal(rng, H, D, scale=0.6), normal(rng, H, H, scale=0.6))
+    dh_new, x, h, h_new, W_x, W_h = back.normal(rng, size)
+    return dh_new, x, np.tanh(h), np.tanh(saturated * h_new), W_x, W_h
 
 
 @back.draws
 def step_backward_draws(rng):
-    for _ in range(3):
-        yield Draw(step_backward_case(rng, *different(rng, 3)))
-    n = int(rng.integers(3, 6))
-    yield Draw(step_backward_case(rng, n, n, n), tags={"B = D = H"})
-    yield Draw(step_backward_case(rng, 1, *different(rng, 2)), tags={"B = 1"})
-    B, H = different(rng, 2)
-    yield Draw(step_backward_case(rng, B, H, H), tags={"D = H"})
-    yield Draw(step_backward_case(rng, *different(rng, 3), saturated=5.0), tags={"states near 1 and -1"})
-    mixed = step_backward_case(rng, *different(rng, 3))
-    mixed[0][0] *= 1e6
-    yield Draw(mixed, tags={"mixed scales"}, each={"dx": 0, "dh": 0})
-    yield Draw(step_backward_case(rng, 100, 100, 101), tags={"large size"}, seconds=0.2)
-    yield Draw(as_float32(step_backward_case(rng, *different(rng, 3))), tags={"float32"})
+    for size in sizes(rng, "BDH", one={"B": 2}):
+        yield Draw(step_backward_case(rng, size))
+    [size, near, mixed, single] = sizes(rng, "BDH", different=4, equal=0, one={})
+    yield Draw(step_backward_case(rng, size | {"D": size["H"]}))
+    yield Draw(step_backward_case(rng, near, saturated=5.0), {"states near 1 and -1": True})
+    args = step_backward_case(rng, mixed)
+    args[0][0] *= 1e6
+    yield Draw(args, {"mixed scales": True}, mixed=True)
+    yield Draw(step_backward_case(rng, {"B": 100, "D": 100, "H": 101}), {"large": True}, budget=0.2)
+    yield Draw(as_float32(step_backward_case(rng, single)), {"float32": True})
 
 
-back.part("dx", 3, outputs="dx")
-back.part("dh", 4, outputs="dh")
-back.part("dW_x", 4, outputs="dW_x")
-back.part("dW_h", 4, outputs="dW_h")
-back.part("db", 3, outputs="db")
+back.part("dx", 3)
+back.part("dh", 4)
+back.part("dW_x", 4)
+back.part("dW_h", 4)
+back.part("db", 3)
 
 back.mutant("tanh_at_x", replace="(1 - h_new**2)", by="(1 - np.tanh(h_new) ** 2)", visible=True,
             family="derivative at the wrong point",
@@ -217,7 +188,7 @@ back.mutant("dWh_new_h", replace="da.T @ h,", by="da.T @ h_new,", visible=False,
             question="If h_{t-1} = 0, does a small change of W_h change h_t? What should dW_h be then?")
 back.mutant("dh_transposed", replace="da @ W_h,", by="da @ W_h.T,", visible=False, family="transpose",
             says="Going back multiplies by the transpose of what went forward: forward h @ W_h.T, so back da @ W_h.",
-            question="Forward, unit j reaches unit i through W_h[i, j]. Which entry carries the gradient from i back to j?")
+            question="Forward, unit j reaches unit i through W_h[i, j]. Which entry takes the gradient from i to j?")
 
 back.variant("einsum", """
 def rnn_step_backward(dh_new, x, h, h_new, W_x, W_h):
@@ -249,44 +220,42 @@ def rnn_step_backward(dh_new, x, h, h_new, W_x, W_h):
 
 # ----- 4. Back through time
 
-bptt = Check("rnn_backward", cell="rnn-backward-test", results=("dxs", "dh0", "dW_x", "dW_h", "db"),
-             slide="Télécom, Backward: ∂L/∂W_aa; KTH, BPTT Step by Step (19/20)", tol=1e-11,
-             equation="dh_t = dL_t/dh_t + W_h^T da_{t+1};  dW = sum over t of the gradients of all steps")
+bptt = Check("rnn_backward", cell="rnn-backward-test", tol=GRADIENT,
+             slide="Télécom, *Backward: ∂L/∂W_aa*; KTH, *BPTT Step by Step (19/20)*",
+             equation="dh_t = dL_t/dh_t + (dh from step t+1);  dW = sum over t of the gradients of all steps",
+             args=("dhs (T, B, H)", "xs (T, B, D)", "h0 (B, H)", "hs (T, B, H)", "W_x (H, D)", "W_h (H, H)"),
+             results=("dxs (T, B, D)", "dh0 (B, H)", "dW_x (H, D)", "dW_h (H, H)", "db (H,)"))
 
 
-def backward_case(rng, T, B, D, H, loss="every"):
-    """States are drawn, as in step_backward_case.  loss: on every step, on the last or on the first only."""
-    dhs = normal(rng, T, B, H)
-    if loss == "last":
-        dhs[:-1] = 0
-    if loss == "first":
-        dhs[1:] = 0
-    return (dhs, normal(rng, T, B, D), np.tanh(normal(rng, B, H)), np.tanh(normal(rng, T, B, H, scale=0.8)),
-            normal(rng, H, D, scale=0.6), normal(rng, H, H, scale=0.6))
+def backward_case(rng, size):
+    """States are drawn, as in step_backward_case."""
+    dhs, xs, h0, hs, W_x, W_h = bptt.normal(rng, size)
+    return dhs, xs, np.tanh(h0), np.tanh(0.8 * hs), 0.6 * W_x, 0.6 * W_h
 
 
 @bptt.draws
 def backward_draws(rng):
-    for _ in range(3):
-        yield Draw(backward_case(rng, *different(rng, 4, low=2, high=9)), tags={"a loss at every step"})
-    n = int(rng.integers(3, 6))
-    yield Draw(backward_case(rng, n, n, n, n), tags={"a loss at every step", "T = B = D = H"})
-    for loss in ("last", "first"):
-        yield Draw(backward_case(rng, *different(rng, 4, low=2, high=9), loss=loss), tags={f"a loss on the {loss} step only"})
-    yield Draw(backward_case(rng, 1, *different(rng, 3)), tags={"T = 1"})
-    yield Draw(backward_case(rng, int(rng.integers(3, 9)), 1, *different(rng, 2)), tags={"B = 1"})
-    mixed = backward_case(rng, *different(rng, 4))
-    mixed[0][:, 0] *= 1e6
-    yield Draw(mixed, tags={"mixed scales"}, each={"dxs": 1, "dh0": 0})
-    yield Draw(backward_case(rng, 8, 20, 60, 100), tags={"large size"}, seconds=0.2)
-    yield Draw(as_float32(backward_case(rng, *different(rng, 4))), tags={"float32"})
+    for size in sizes(rng, "TBDH", one={"B": 1, "T": 2}, high=8):
+        yield Draw(backward_case(rng, size))
+    [last, first, mixed, single] = sizes(rng, "TBDH", different=4, equal=0, one={})
+    args = backward_case(rng, last)
+    args[0][:-1] = 0
+    yield Draw(args, {"loss on the last step only": True})
+    args = backward_case(rng, first)
+    args[0][1:] = 0
+    yield Draw(args, {"loss on the first step only": True})
+    args = backward_case(rng, mixed)
+    args[0][:, 0] *= 1e6
+    yield Draw(args, {"mixed scales": True}, mixed=True)
+    yield Draw(backward_case(rng, {"T": 8, "B": 20, "D": 60, "H": 100}), {"large": True}, budget=0.2)
+    yield Draw(as_float32(backward_case(rng, single)), {"float32": True})
 
 
-bptt.part("dxs", 4, outputs="dxs")
-bptt.part("dh0", 4, outputs="dh0")
-bptt.part("dW_x", 5, outputs="dW_x")
-bptt.part("dW_h", 6, outputs="dW_h")
-bptt.part("db", 3, outputs="db")
+bptt.part("dxs", 4)
+bptt.part("dh0", 4)
+bptt.part("dW_x", 5)
+bptt.part("dW_h", 6)
+bptt.part("db", 3)
 
 COLLECT = "        dW_x += dW_x_t\n        dW_h += dW_h_t\n        db += db_t"
 
@@ -304,7 +273,7 @@ bptt.mutant("last_step_weights", replace=COLLECT, visible=True, family="weights 
 bptt.mutant("overwrite", replace=COLLECT, by="        dW_x, dW_h, db = dW_x_t, dW_h_t, db_t", visible=True,
             family="weights not summed over time",
             says="Assigning in the loop keeps only the first time step; weight gradients are summed.",
-            question=TWO_PATHS)
+            question="The loss sits on the last step only, and T = 3. Through how many steps does W_h act on it?")
 bptt.mutant("hp_is_h", replace="h_prev = hs[t - 1] if t > 0 else h0", by="h_prev = hs[t]", visible=True,
             family="h_t for h_{t-1}",
             says="dW_h at step t uses h_{t-1}, not h_t.")
@@ -352,34 +321,31 @@ def rnn_backward(dhs, xs, h0, hs, W_x, W_h):
     return dxs, dh0, dW_x, dW_h, db
 """)
 
-# The same gradients from minigrad's tape, in float64, belong here:  @bptt.engine / @back.engine, a function of the draw's
-# arguments that returns the five results.  A test then holds text and engine equal on 30 seeds.
-
 
 # ----- 5. Chunks
 
-chunks = Check("truncated_bptt_chunks", cell="truncated-bptt-chunks-test", results=("chunks",),
-               slide="Escalera, Truncated Backpropagation through time; Télécom, Solution 1: truncated BPTT",
-               equation="[0, k), [k, 2k), ...; the last may be shorter")
+chunks = Check("truncated_bptt_chunks", cell="truncated-bptt-chunks-test",
+               slide="Escalera, *Truncated Backpropagation through time*; Télécom, *Solution 1: truncated BPTT*",
+               equation="[0, k), [k, 2k), ...; the last may be shorter", args=("T", "k"), results=("chunks",))
 
 
 @chunks.draws
 def chunk_draws(rng):
     for _ in range(12):
         k, n = rng.integers(2, 9), rng.integers(2, 7)
-        yield Draw((int(n * k), int(k)), tags={"T a multiple of k"})
+        yield Draw((int(n * k), int(k)), {"k divides T": True})
     for _ in range(12):
         k, n = rng.integers(2, 9), rng.integers(1, 6)
-        yield Draw((int(n * k + rng.integers(1, k)), int(k)), tags={"a shorter last chunk"})
+        yield Draw((int(n * k + rng.integers(1, k)), int(k)), {"the last chunk is shorter": True})
     for _ in range(6):
-        yield Draw((int(rng.integers(2, 50)), 1), tags={"k = 1", "extreme"})
-        T = int(rng.integers(1, 50))
-        yield Draw((T, int(rng.integers(T, 61))), tags={"k >= T", "extreme"})
+        yield Draw((int(rng.integers(2, 51)), 1), {"k = 1": True})
+        T = int(rng.integers(1, 51))
+        yield Draw((T, int(rng.integers(T, 61))), {"k >= T": True})
 
 
-chunks.part("borders", 6, where="T a multiple of k")
-chunks.part("last chunk", 3, where="a shorter last chunk")
-chunks.part("k >= T and k = 1", 3, where="extreme")
+chunks.part("borders", 6, where=lambda d: d["k divides T"])
+chunks.part("last chunk", 3, where=lambda d: d["the last chunk is shorter"])
+chunks.part("k >= T and k = 1", 3, where=lambda d: d["k = 1"] or d["k >= T"])
 
 LIST = "[(start, min(start + k, T)) for start in range(0, T, k)]"
 
@@ -388,7 +354,7 @@ chunks.mutant("drop_last", replace="range(0, T, k)", by="range(0, T - k + 1, k)"
 chunks.mutant("overflow", replace="min(start + k, T)", by="start + k", visible=False, family="last chunk",
               says="A chunk must not run beyond T.")
 chunks.mutant("sliding", replace="range(0, T, k)", by="range(0, max(T - k, 0) + 1)", visible=True, family="windows",
-              says="The chunks follow one another and do not overlap; the state is carried, the data is not read twice.")
+              says="The chunks follow one another and do not overlap; the state is carried on, no step is read twice.")
 chunks.mutant("merge_last", replace=f"return {LIST}", visible=False, family="last chunk",
               by=f"full = {LIST}\n    return full if len(full) < 2 or T % k == 0 else full[:-2] + [(full[-2][0], T)]",
               says="A chunk is never longer than k: the rest is a chunk of its own.")
@@ -416,15 +382,16 @@ def truncated_bptt_chunks(T, k):
 
 # ----- 6. Clipping
 
-clip = Check("clip_gradient", cell="clip-gradient-test", results=("clipped",), tol=1e-5,     # n + 1e-6 is taken for n
-             slide="Télécom, Dealing with the exploding gradient; Chemnitz, Vanishing and exploding gradients",
-             equation="g <- c g / |g| if |g| > c, with one norm for all arrays")
+clip = Check("clip_gradient", cell="clip-gradient-test", tol=1e-5,       # so that n + 1e-6 is taken for n
+             slide="Télécom, *Dealing with the exploding gradient*; Chemnitz, *Vanishing and exploding gradients*",
+             equation="g <- c g / |g| if |g| > c, with one norm for all arrays", args=("grads", "c"),
+             results=("clipped",))
 
 
 def gradients(rng, count, norm):
     """`count` arrays of one, two or three axes whose common norm is `norm`."""
     shapes = [tuple(int(n) for n in rng.integers(2, 6, size=rng.integers(1, 4))) for _ in range(count)]
-    grads = [normal(rng, *shape) for shape in shapes]
+    grads = [rng.normal(size=shape) for shape in shapes]
     length = np.sqrt(sum(np.sum(g * g) for g in grads))
     return [g * (norm / length) for g in grads]
 
@@ -433,29 +400,29 @@ def gradients(rng, count, norm):
 def clip_draws(rng):
     for factor in (1.5, 3.0, 10.0, 1e8):
         c = float(rng.uniform(0.5, 4))
-        yield Draw((gradients(rng, 1, c * factor), c), tags={"one array", "norm above c"})
+        yield Draw((gradients(rng, 1, c * factor), c), {"one array": True})
     for count in (1, 2, 3):
         c = float(rng.uniform(0.5, 4))
-        yield Draw((gradients(rng, count, c * rng.uniform(0.2, 0.8)), c), tags={"norm below c"})
-    yield Draw(([np.array([3.0, 0.0]), np.array([[4.0]])], 5.0), tags={"norm equal to c", "norm below c"})
-    yield Draw(([np.zeros((2, 3)), np.zeros(4)], 1.0), tags={"a gradient of zeros", "norm below c"})
+        yield Draw((gradients(rng, count, c * rng.uniform(0.2, 0.8)), c), {"norm below c": True})
+    yield Draw(([np.array([3.0, 0.0]), np.array([[4.0]])], 5.0), {"norm below c": True, "norm equal to c": True})
+    yield Draw(([np.zeros((2, 3)), np.zeros(4)], 1.0), {"norm below c": True, "zeros": True})
     for count in (2, 3, 4, 3):
         c = float(rng.uniform(0.5, 4))
-        yield Draw((gradients(rng, count, c * rng.uniform(2, 6)), c), tags={"several arrays", "norm above c"})
+        yield Draw((gradients(rng, count, c * rng.uniform(2, 6)), c), {"several arrays": True})
 
 
-clip.part("scaling", 6, where="one array")
-clip.part("below the threshold", 3, where="norm below c")
-clip.part("list of arrays", 3, where="several arrays")
+clip.part("scaling", 6, where=lambda d: d["one array"])
+clip.part("below the threshold", 3, where=lambda d: d["norm below c"])
+clip.part("list of arrays", 3, where=lambda d: d["several arrays"], edge=True)
 
-clip.mutant("squared_norm", replace="np.sqrt(sum(np.sum(g * g) for g in grads))", by="sum(np.sum(g * g) for g in grads)",
-            visible=True, family="norm",
+clip.mutant("squared_norm", visible=True, family="norm",
+            replace="np.sqrt(sum(np.sum(g * g) for g in grads))", by="sum(np.sum(g * g) for g in grads)",
             says="The norm is the square *root* of the sum of squares (Escalera's code line leaves it out).",
             question="Threshold 5, gradient (6, 8). How long should the clipped gradient be, and how long is yours?")
 clip.mutant("each_array", replace="return [", visible=False, family="norm",
             by="return [g * min(1, c / max(np.sqrt(np.sum(g * g)), 1e-300)) for g in grads]\n    return [",
             says="One norm for all parameters together keeps the direction; clipping each array bends it.",
-            question="Two arrays have norms 1 and 100, and c = 1. What is the ratio of their norms after your clipping?")
+            question="Two arrays have norms 1 and 100, and c = 1. What is the ratio of their norms once clipped?")
 clip.mutant("by_value", replace="return [", by="return [np.clip(g, -c, c) for g in grads]\n    return [", visible=True,
             family="norm",
             says="Clipping each entry changes the direction; clip the norm instead.")
@@ -476,4 +443,120 @@ def clip_gradient(grads, c):
         for g in clipped:
             g /= np.sqrt(total) / c
     return clipped
+""")
+
+
+# ----- 7. A network that spells "hello"
+
+FIRST, CLOSE = 20, 1e-6         # losses that are compared one by one; rounding stays below 1e-12 over all 120 updates
+
+
+def judge_hello(got, draw, want, call):
+    """The training is fixed down to its order, so the losses are too; what was learned is tried by the reference.
+
+    A loop that is right around wrong earlier functions agrees with `want`, which then is the reference around those
+    functions.  A loop of another kind can still earn what it reaches: a loss below 0.1, and the word.
+    """
+    params, losses, words = got
+    expected_params, expected_losses, expected_words = want
+    space = hello.text.namespace()
+    agrees = np.allclose(losses, expected_losses, rtol=CLOSE, atol=CLOSE)
+    same_params = all(np.allclose(p, q, rtol=CLOSE, atol=CLOSE) for p, q in zip(params, expected_params, strict=True))
+    loss, word = loss_of(space, params), spelled(space, params)
+
+    first = None
+    if not np.allclose(losses[:FIRST], expected_losses[:FIRST], rtol=CLOSE, atol=CLOSE):
+        first = "the losses of the first updates are others: compare your loop with the three steps, in their order"
+    falls = None
+    if not (agrees and same_params) and not (losses[-1] < 0.1 and loss < 0.1):
+        falls = "the loss does not fall below 0.1" if losses[-1] >= 0.1 else \
+            "the losses that came fall below 0.1, but the parameters that came have another loss on \"hello\""
+    spells = None
+    if not (words == expected_words and same_params) and not (words[-1] == word == "hello"):
+        spells = "the parameters spell \"hello\", the last word that came does not" if word == "hello" else \
+            "the network does not spell \"hello\""
+    return {"first losses": first, "loss falls below 0.1": falls, 'spells "hello"': spells}
+
+
+def loss_of(space, params):
+    """The loss on "hello" of these parameters, by the reference."""
+    W_x, W_h, b, W_y, b_y = params
+    hs = space["rnn_forward"](space["INPUTS"], np.zeros((1, len(b))), W_x, W_h, b)
+    return space["softmax_cross_entropy"](hs[:, 0] @ W_y.T + b_y, space["TARGETS"])[0]
+
+
+def spelled(space, params):
+    """The word that these parameters spell from "h", by the reference."""
+    W_x, W_h, b, W_y, b_y = params
+    word, h = "h", np.zeros((1, len(b)))
+    while len(word) < 5:
+        h = space["rnn_step"](space["one_hot"](word[-1]), h, W_x, W_h, b)
+        word += space["LETTERS"][int(np.argmax(h @ W_y.T + b_y))]
+    return word
+
+
+hello = Check("train_hello", cell="train-hello-test", slide="Escalera, *Example: Character-level Language Model*",
+              equation="minimise L = - sum over t of log y_t[next letter]", args=("seed",),
+              results=("params", "losses", "words"), tol=CLOSE, judge=judge_hello)
+
+
+@hello.draws
+def hello_draws(rng):
+    for seed in rng.choice(1000, size=4, replace=False):        # all 1,000 were tried: 0.059 is the largest last loss
+        yield Draw((int(seed),))
+
+
+hello.part("first losses", 2)
+hello.part("loss falls below 0.1", 2)
+hello.part('spells "hello"', 4)
+
+hello.mutant("no_shift", visible=True, family="targets not shifted",
+             replace="@ W_y.T + b_y, TARGETS)", by="@ W_y.T + b_y, INPUTS[:, 0].argmax(axis=1))",
+             says="The target of each character is the *next* one; copying the input is learned at once and spells "
+                  "nothing.",
+             question="Your loss is nearly 0 after training. Which letter does the network answer to h?")
+hello.mutant("descent_sign", replace="p - RATE * g", by="p + RATE * g", visible=True, family="sign",
+             says="Go *against* the gradient: subtract it.")
+hello.mutant("state_never_reset", replace="hs = rnn_forward(INPUTS, h0, W_x, W_h, b)", visible=False,
+             by="hs = rnn_forward(INPUTS, hs[-1] if epoch else h0, W_x, W_h, b)", family="state not reset",
+             says="Each word starts from h_0 = 0; state left over from the last epoch changes the spelling.")
+hello.mutant("no_sampling_feedback", replace="one_hot(word[-1])", by='one_hot("h")', visible=True, family="no feedback",
+             says='When sampling, each character that was drawn is the next input; yours always reads "h".',
+             question='What is the input of the network at the moment when it should answer o?')
+hello.mutant("grads_accumulate", visible=False, family="gradients not reset",
+             replace="dscores.sum(axis=0)]",
+             by="dscores.sum(axis=0)]\n        kept = grads = [k + g for k, g in zip(kept, grads)] if epoch else grads",
+             says="Gradients belong to one step: start each one from zero.")
+
+hello.variant("one loop, with its own steps", """
+def train_hello(seed):
+    W_x, W_h, b, W_y, b_y = (p.copy() for p in start(seed))
+    losses, words = [], []
+    for epoch in range(EPOCHS):
+        hs = [np.zeros(HIDDEN)]
+        for x in INPUTS[:, 0]:
+            hs.append(np.tanh(W_x @ x + W_h @ hs[-1] + b))
+        scores = np.array([W_y @ h + b_y for h in hs[1:]])
+        loss, d = softmax_cross_entropy(scores, TARGETS)
+        losses.append(loss)
+        grads = [np.zeros_like(p) for p in (W_x, W_h, b, W_y, b_y)]
+        dh = np.zeros(HIDDEN)
+        for t in (3, 2, 1, 0):
+            grads[3] += np.outer(d[t], hs[t + 1])
+            grads[4] += d[t]
+            da = (dh + W_y.T @ d[t]) * (1 - hs[t + 1] ** 2)
+            grads[0] += np.outer(da, INPUTS[t, 0])
+            grads[1] += np.outer(da, hs[t])
+            grads[2] += da
+            dh = W_h.T @ da
+        norm = np.linalg.norm(np.concatenate([g.ravel() for g in grads]))
+        for p, g in zip((W_x, W_h, b, W_y, b_y), grads):
+            p -= RATE * g * min(1, CLIP / norm)
+        if (epoch + 1) % 10 == 0:
+            letters, h = ["h"], np.zeros(HIDDEN)
+            for _ in range(4):
+                h = np.tanh(W_x @ one_hot(letters[-1])[0] + W_h @ h + b)
+                letters.append(LETTERS[int((W_y @ h + b_y).argmax())])
+            words.append("".join(letters))
+    return [W_x, W_h, b, W_y, b_y], losses, words
 """)

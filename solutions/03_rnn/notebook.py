@@ -223,7 +223,8 @@ $$h'_t = 1 - h_t^2, \qquad da = dh_t \odot h'_t$$
 
 From `da` everything else follows by the rules for a matrix product. For one example, as columns:
 
-$$dx_t = W_x^\top da, \quad dh_{t-1} = W_h^\top da, \quad dW_x = da\, x_t^\top, \quad dW_h = da\, h_{t-1}^\top, \quad db = da$$
+$$dx_t = W_x^\top da, \quad dh_{t-1} = W_h^\top da, \quad
+dW_x = da\, x_t^\top, \quad dW_h = da\, h_{t-1}^\top, \quad db = da$$
 
 Escalera says the second one in words: back from $h_t$ to $h_{t-1}$ multiplies by $W_{hh}^\top$. Chemnitz' recursion
 $\partial h_t/\partial W_h = h'_t\,(h_{t-1} + W_h\, \partial h_{t-1}/\partial W_h)$ is the same derivative, written
@@ -300,7 +301,8 @@ $$\frac{\partial L}{\partial W_h} = \sum_{t=1}^{T} \frac{\partial L_t}{\partial 
 it in this form. Walk backwards once, and collect: at step $t$ the state has a gradient from its own loss *and* from
 step $t+1$,
 
-$$dh_t = \underbrace{\partial L_t/\partial h_t}_{\texttt{dhs[t]}} + \underbrace{dh \text{ that came back from step } t+1}_{0 \text{ at } t = T}$$
+$$dh_t = \underbrace{\partial L_t/\partial h_t}_{\texttt{dhs[t]}} +
+\underbrace{\text{what came back from step } t+1}_{0 \text{ at } t = T}$$
 
 and each step adds its share to the gradient of the weights. On KTH's pages 18/20 and 19/20 some paths are missing or
 misprinted; 20/20 has the full sum.
@@ -411,11 +413,15 @@ rotation, _ = np.linalg.qr(draw.normal(size=(hidden, hidden)))
 last_only = np.zeros((steps, 1, hidden))
 last_only[-1] = 1 / np.sqrt(hidden)
 
-figure, axis = plt.subplots(figsize=(9, 3.2), layout="constrained")
+norms = {}
 for strength in (0.6, 0.8, 1.0, 1.2):
     states = rnn_forward(inputs, np.zeros((1, hidden)), W_in, strength * rotation, np.zeros(hidden))
     dxs, *_ = rnn_backward(last_only, inputs, np.zeros((1, hidden)), states, W_in, strength * rotation)
-    axis.semilogy(range(1, steps + 1), np.linalg.norm(dxs[:, 0], axis=1), marker=".", label=f"{strength}")
+    norms[strength] = np.linalg.norm(dxs[:, 0], axis=1)
+
+figure, axis = plt.subplots(figsize=(9, 3.2), layout="constrained")
+for strength, norm in norms.items():
+    axis.semilogy(range(1, steps + 1), norm, marker=".", label=f"{strength}")
 axis.set(xlabel="step t", ylabel=r"$\|\partial L/\partial x_t\|$", title="Gradient of a loss on the last step")
 axis.legend(title="$W_h$ = rotation times")
 plt.show()
@@ -497,10 +503,10 @@ the gradient $d\theta$ is meant.
 
 # %% nbgrader={"grade_id": "clip-gradient", "grade": false, "locked": false, "schema_version": 3, "solution": true}
 def clip_gradient(grads, c):
-    """The gradients, shortened to norm c if they are longer than c; a new list of new arrays.
+    """The gradients, shortened to norm c if they are longer than c.
 
-    grads: a list of arrays of any shapes;  c > 0
-    returns a list of arrays of the same shapes
+    grads: a list of arrays of any shapes, left as they were;  c > 0
+    returns a new list of arrays of the same shapes
 
     Example: clip_gradient([np.array([3.0, 4.0])], 10.0) is [array([3., 4.])]: its norm, 5, is below 10.
     """

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 Notebook = dict[str, Any]
+CHECKOUT = Path(__file__).resolve().parents[2]
 
+# ruff: noqa: E501 (a cell's metadata stands on one line)
 NOTEBOOK = '''\
 # %% [markdown]
 r"""
@@ -53,6 +58,48 @@ from autograder.kernel import score
 score("01_mini", "total-test")
 ### END HIDDEN TESTS
 '''
+
+CHECKS = '''\
+from autograder.check import Check, Draw
+
+double = Check("double", cell="double-test", slide="A deck, Twice", equation="y = 2 x", args=("x (B)",),
+               results=("y (B)",))
+
+
+@double.draws
+def draw_double(rng):
+    for n in (2, 3, 5, 1):
+        yield Draw((rng.normal(size=n),))
+
+
+double.part("value", 4)
+double.mutant("square", replace="2 * x", by="x * x", visible=True, family="another function",
+              says="Twice x is x + x, not x times x.", question="What is twice 3, and what is 3 squared?")
+
+total = Check("total", cell="total-test", slide="A deck, Sums", equation="y = sum_i x_i",
+              args=("x (B, D)",), results=("y (D)",))
+
+
+@total.draws
+def draw_total(rng):
+    for n in (2, 3, 5, 1):
+        yield Draw((rng.normal(size=(n, 3)),))
+
+
+total.part("shape", 2, kind="shape")
+total.part("value", 4)
+total.mutant("mean", replace="x.sum(axis=0)", by="x.mean(axis=0)", visible=True, family="mean or sum",
+             says="The sum, not the mean.", question="What is the sum of two ones?")
+total.mutant("other_axis", replace="axis=0", by="axis=-1", visible=False, family="axis", says="Axis 0 counts the rows.")
+'''
+
+
+def write_mini(folder: Path) -> Path:
+    """A folder of solutions that holds the assignment 01_mini."""
+    (folder / "01_mini").mkdir()
+    (folder / "01_mini" / "notebook.py").write_text(NOTEBOOK, encoding="utf-8")
+    (folder / "01_mini" / "checks.py").write_text(CHECKS, encoding="utf-8")
+    return folder
 
 
 def answer(notebook: Notebook, **sources: str) -> Notebook:
@@ -117,3 +164,12 @@ def copy_course(course: Path, to: Path) -> Path:
 
 def by_cell(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {c["grade_id"]: c for c in result["cells"]}
+
+
+def command(course: Path, *words: str) -> str:
+    """Run a Python module as a command in the course's folder; its stdout. Fails with all it said."""
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "OPENBLAS_NUM_THREADS": "1",
+           "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+    got = subprocess.run([sys.executable, "-m", *words], cwd=course, env=env, capture_output=True, text=True)
+    assert got.returncode == 0, got.stdout + got.stderr
+    return got.stdout

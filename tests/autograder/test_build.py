@@ -26,7 +26,7 @@ def double(x):
     return x + x + 0 * x
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "double-test", "grade": true, "locked": true, "points": 2, "schema_version": 3, "solution": false}
+# %% nbgrader={"grade_id": "double-test", "grade": true, "locked": true, "points": 2, "solution": false}
 assert double(1) == 2
 ### BEGIN HIDDEN TESTS
 from autograder.kernel import score
@@ -37,7 +37,8 @@ CHECKS = '''import numpy as np
 
 from autograder.check import Check, Draw
 
-double = Check("double", cell="double-test", slide="Nobody, Twice", equation="y = 2 x", results=("y",))
+double = Check("double", cell="double-test", slide="Nobody, *Twice*", equation="y = 2 x", args=("x (N)",),
+               results=("y (N)",))
 
 
 @double.draws
@@ -187,7 +188,7 @@ def test_an_assignment_is_found_from_a_course_and_from_a_checkout(small, tmp_pat
     for name in ("notebook.py", "checks.py"):
         (course / name).write_text((folder / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert find_assignment("01_double", deep) == course
-    with pytest.raises(FileNotFoundError, match="no assignment '07_none': neither checks/07_none nor solutions/07_none"):
+    with pytest.raises(FileNotFoundError, match="'07_none': neither checks/07_none nor solutions/07_none"):
         find_assignment("07_none", deep)
 
 
@@ -200,7 +201,8 @@ def test_the_reference_is_the_text_of_the_solution(small):
 
 
 @pytest.mark.parametrize(("file", "old", "new", "message"), [
-    ("notebook.py", "    ### END SOLUTION\n", "", "01_double/notebook.py:9: BEGIN SOLUTION has no END SOLUTION in its cell"),
+    ("notebook.py", "    ### END SOLUTION\n", "",
+     "01_double/notebook.py:9: BEGIN SOLUTION has no END SOLUTION in its cell"),
     ("notebook.py", "    ### BEGIN SOLUTION\n", "", "01_double/notebook.py:10: END SOLUTION without BEGIN SOLUTION"),
     ("notebook.py", '"solution": true', '"solution": false',
      "01_double/notebook.py:9: BEGIN SOLUTION in a cell that is not marked for it: students would see what follows"),
@@ -217,7 +219,7 @@ def test_the_reference_is_the_text_of_the_solution(small):
     ("checks.py", 'cell="double-test"', 'cell="twice-test"',
      "01_double/checks.py:5: 'twice-test' is no test cell of notebook.py; it has double-test"),
     ("checks.py", 'replace="x + x + 0 * x"', 'replace="x * x"',
-     "01_double/checks.py:15: mutant 'once' of double: the text 'x * x' occurs 0 times in its solution cell "
+     "01_double/checks.py:16: mutant 'once' of double: the text 'x * x' occurs 0 times in its solution cell "
      "(notebook.py:6), and must occur once"),
     ("checks.py", "import numpy as np", "import nump as np",
      "01_double/checks.py:1: ModuleNotFoundError: No module named 'nump'"),

@@ -6,16 +6,14 @@ import json
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
 from autograder.course import Course
 from autograder.errors import AutograderError, Busy, CourseError, UnknownName
 from autograder.make_course import find_solutions, make
-
-from tests.autograder.grading_help import hand_in, release, solved
+from tests.autograder.grading_help import CHECKOUT, command, hand_in, release, solved
 
 
 def told(folder: Path, solutions: Path) -> str:
@@ -44,7 +42,7 @@ def test_nothing_of_a_solution_or_a_hidden_test_is_in_the_release_or_beside_a_so
 
 def test_the_release_is_what_students_get_from_exercises(rnn: Path) -> None:
     """Two ways make the students' notebook: `autograder build`, and nbgrader in a course. They give the same cells."""
-    exercises = Path(__file__).resolve().parents[2] / "exercises" / "03_rnn" / "03_rnn.ipynb"
+    exercises = CHECKOUT / "exercises" / "03_rnn" / "03_rnn.ipynb"
     ours, theirs = json.loads(exercises.read_text()), release(rnn, "03_rnn")
     assert [(c["cell_type"], "".join(c["source"]), c["metadata"].get("nbgrader"), c["id"]) for c in ours["cells"]] == [
         (c["cell_type"], "".join(c["source"]), c["metadata"].get("nbgrader"), c["id"]) for c in theirs["cells"]]
@@ -52,12 +50,8 @@ def test_the_release_is_what_students_get_from_exercises(rnn: Path) -> None:
 
 def test_stock_nbgrader_accepts_the_course(mini: Path) -> None:
     """Run in a folder whose name has a space, by nbgrader's own command."""
-    got = subprocess.run([sys.executable, "-m", "nbgrader", "generate_assignment", "01_mini", "--force"], cwd=mini,
-                         capture_output=True, text=True)
-    assert got.returncode == 0, got.stderr
-    got = subprocess.run([sys.executable, "-m", "nbgrader", "validate", "source/01_mini/01_mini.ipynb"], cwd=mini,
-                         capture_output=True, text=True)
-    assert "Success" in got.stdout, got.stdout + got.stderr
+    command(mini, "nbgrader", "generate_assignment", "01_mini", "--force")
+    assert "Success" in command(mini, "nbgrader", "validate", "source/01_mini/01_mini.ipynb")
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, mini_solutions: Path) -> None:
@@ -69,11 +63,12 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, mini_solutions
 
 def test_an_update_with_nothing_new_changes_nothing(mini: Path, mini_solutions: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in sorted(mini.rglob("*.*")) if p.is_file() and p.suffix != ".json"}
-    assert told(mini, mini_solutions) == f"{mini} is up to date"
+    assert told(mini, mini_solutions) == f"'{mini}' is up to date"
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-def test_an_update_keeps_grades_and_edited_files_and_says_so(mini: Path, mini_solutions: Path, tmp_path: Path) -> None:
+def test_an_update_keeps_grades_and_edited_files_and_says_so(
+        mini: Path, mini_solutions: Path, tmp_path: Path) -> None:
     hand_in(mini, "ada", solved(mini, "01_mini"), "01_mini")
     with sqlite3.connect(mini / "gradebook.db") as db:
         db.execute("INSERT INTO student (id) VALUES ('ada')")
@@ -108,7 +103,7 @@ def test_cells_are_not_added_under_submissions(mini: Path, mini_solutions: Path,
     notebook = newer / "01_mini" / "notebook.py"
     notebook.write_text(notebook.read_text().replace('"grade_id": "setup"', '"grade_id": "set-up"'))
     text = told(mini, newer)
-    assert "kept     01_mini: students have handed in, and the new version adds or removes cells (set-up, setup)" in text
+    assert "kept     01_mini: students have handed in, and the new version adds or removes cells (set-up" in text
     assert (mini / "release" / "01_mini" / "01_mini.ipynb").is_file()
     assert "set-up" not in (mini / "checks" / "01_mini" / "notebook.py").read_text()
 

@@ -1,8 +1,8 @@
 """The Elman network's whole sequence as one node; equal to `rnn_step` in `nn/cells.py` over time (test_fused_rnn.py).
 
-    z_t = [h_{t-1}; x_t; 1]                    one column block a step: the state is written where the next product reads it
+    z_t = [h_{t-1}; x_t; 1]                    one block a step: the state is written where the next product reads it
     h_t = phi(W z_t),  W = [W_hh, W_ih, b]     inputs, biases and recurrence are one product
-    d_t = (dy_t + W_hh^T d_{t+1}) phi'(h_t)    a product and two multiplications a step back; phi' of all steps in one call
+    d_t = (dy_t + W_hh^T d_{t+1}) phi'(h_t)    a product, a sum, a multiplication; phi' of all steps is one call
     dW  = sum_t d_t z_t^T                      one product over all steps gives dW_hh, dW_ih and db
 
 KTH, *BPTT Step by Step*; Chemnitz, *BPTT (4th)*: store all x and h, accumulate backwards.
@@ -17,40 +17,39 @@ from ...tensor import primitive
 from .workspace import Lease
 
 
-class _Space:
-    """The arrays of one call with T steps, B examples, D inputs, H units; and the views of each step, made once."""
+class _Forward:
+    """What a graph keeps of T steps, B examples, D inputs, H units; and the views of each step, made once."""
 
     def __init__(self, T: int, B: int, D: int, H: int, dtype: np.dtype) -> None:
         self.z = z = np.empty((T + 1, H + D + 1, B), dtype)     # T + 1: the last step's state is z[T, :H]
         z[:, H + D:] = 1
         self.h, self.x, self.h0 = z[1:, :H], z[:T, H:H + D], z[0, :H]
         self.w = np.empty((H, H + D + 1), dtype)
-        self.wt = np.empty((H, H), dtype)
-        self.slope = np.empty((T, H, B), dtype)
-        self.d = np.empty((T, H, B), dtype)
-        self.dh = np.empty((H, B), dtype)
-        self.columns = np.empty((2, T * B * (H + D + 1)), dtype)
-        self.forward = list(zip(z[:T], self.h, strict=True))
-        self.backward = list(zip(self.d, self.slope, strict=True))[::-1]
-        self.nbytes = sum(a.nbytes for a in (z, self.w, self.wt, self.slope, self.d, self.dh, self.columns))
+        self.steps = list(zip(z[:T], self.h, strict=True))
+        self.nbytes = z.nbytes + self.w.nbytes
+
+
+class _Backward:
+    """What a backward pass writes. Leased for the pass only: layers of one size use the same, still in the cache."""
+
+    def __init__(self, T: int, B: int, H: int, dtype: np.dtype) -> None:
+        self.wt, self.dh = np.empty((H, H), dtype), np.empty((H, B), dtype)
+        self.slope, self.d = np.empty((2, T, H, B), dtype)
+        self.columns = np.empty((H, T, B), dtype)
+        self.steps = list(zip(self.d, self.slope, strict=True))[::-1]
+        self.nbytes = sum(a.nbytes for a in (self.wt, self.dh, self.slope, self.d, self.columns))
 
 
 def _columns(out: np.ndarray, a: np.ndarray) -> np.ndarray:
     """(T, G, B) -> (G, T B): the steps side by side, for one product over all of them."""
-    T, G, B = a.shape
-    out = out[:a.size].reshape(G, T, B)
-    if B * a.itemsize < 512 or G * T < 4096:
-        np.copyto(out, a.transpose(1, 0, 2))
-    else:                                      # a batch row as one item: the copy moves rows, not numbers
-        row = np.dtype((np.void, B * a.itemsize))
-        np.copyto(out.view(row), a.view(row).transpose(1, 0, 2))
-    return out.reshape(G, T * B)
+    np.copyto(out, a.transpose(1, 0, 2))
+    return out.reshape(len(out), -1)
 
 
 @primitive(second=False)
 def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, *, nonlinearity: str = "tanh",
                  reverse: bool = False) -> Any:
-    """h_t = phi(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh);  d_t = (dh_t + W_hh^T d_{t+1}) phi'(h_t), dW_hh = sum d_t h_{t-1}^T
+    """h_t = phi(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh);  d_t = (dh_t + W_hh^T d_{t+1}) phi'(h_t), dW = sum d_t z_t^T
 
     x (T, B, D), h0 (B, H) or None for zeros, biases (H) or None -> h of all steps (T, B, H), the last h (B, H).
     reverse: from the last step to the first.  NumPy only, first order only.
@@ -59,7 +58,7 @@ def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
         x = x[::-1]
     T, B, D = x.shape
     H = w_hh.shape[0]
-    lease = Lease(("rnn", T, B, D, H, x.dtype.char), lambda: _Space(T, B, D, H, x.dtype))
+    lease = Lease(("rnn", T, B, D, H, x.dtype.char), lambda: _Forward(T, B, D, H, x.dtype))
     s = lease.space
     np.copyto(s.x, x.transpose(0, 2, 1))
     np.copyto(s.h0, 0 if h0 is None else h0.T)
@@ -68,18 +67,18 @@ def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
     dot, w = np.dot, s.w
     if nonlinearity == "tanh":
         tanh = np.tanh
-        for z, h in s.forward:
+        for z, h in s.steps:
             dot(w, z, h)
             tanh(h, h)
     elif nonlinearity == "relu":
         maximum = np.maximum
-        for z, h in s.forward:
+        for z, h in s.steps:
             dot(w, z, h)
-            maximum(h, 0, h)
+            maximum(h, 0, out=h)
     else:                                      # sigmoid a = tanh(a / 2) / 2 + 1 / 2, with a halved in the weights
         w *= 0.5
         tanh, multiply, add = np.tanh, np.multiply, np.add
-        for z, h in s.forward:
+        for z, h in s.steps:
             dot(w, z, h)
             tanh(h, h)
             multiply(h, 0.5, h)
@@ -88,35 +87,37 @@ def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
     last = y[-1].copy()
 
     def vjp(g: Any) -> Any:
-        s, dy, dlast = lease.space, *g
-        d, dh = s.d, s.dh
-        _slope(nonlinearity, s.h, s.slope)
+        dy, dlast = g
+        z, h = lease.space.z[:T], lease.space.h
+        scratch = Lease(("rnn back", T, B, H, h.dtype.char), lambda: _Backward(T, B, H, h.dtype))
+        s = scratch.space
+        _slope(nonlinearity, h, s.slope)
         np.copyto(s.wt, w_hh.T)
-        np.copyto(dh, 0 if dlast is None else dlast.T)
-        wt, dot, multiply = s.wt, np.dot, np.multiply
+        np.copyto(s.dh, 0 if dlast is None else dlast.T)
+        dh, wt, dot, multiply, add = s.dh, s.wt, np.dot, np.multiply, np.add
         if dy is None:                         # only the last state is used: nothing to add on the way
-            for d_t, slope in s.backward:
-                multiply(dh, slope, d_t)
-                dot(wt, d_t, dh)
+            for d, slope in s.steps:
+                multiply(dh, slope, d)
+                dot(wt, d, dh)
         else:
-            np.copyto(d, (dy[::-1] if reverse else dy).transpose(0, 2, 1))
-            add = np.add
-            for d_t, slope in s.backward:
-                add(d_t, dh, d_t)
-                multiply(d_t, slope, d_t)
-                dot(wt, d_t, dh)
-        steps = _columns(s.columns[0], d)                      # (H, T B)
+            np.copyto(s.d, (dy[::-1] if reverse else dy).transpose(0, 2, 1))
+            for d, slope in s.steps:
+                add(d, dh, d)
+                multiply(d, slope, d)
+                dot(wt, d, dh)
+        ds = _columns(s.columns, s.d)                          # (H, T B)
         joint: list[Any] = []
 
         def dw() -> Any:
             if not joint:
-                joint.append(np.dot(steps, _columns(s.columns[1], s.z[:T]).T))
+                zs = Lease(("columns", z.shape, z.dtype.char), lambda: np.empty((z.shape[1], T, B), z.dtype))
+                joint.append(np.dot(_columns(zs.space, z), ds.T).T)          # (H, K)
             return joint[0]
 
         def dx() -> Any:
-            d = np.dot(w_ih.T, steps).reshape(D, T, B).transpose(1, 2, 0)
-            return d[::-1] if reverse else d
-        return (dx, lambda: dh.T.copy(), lambda: dw()[:, H:-1], lambda: dw()[:, :H], lambda: dw()[:, -1],
+            out = np.dot(w_ih.T, ds).reshape(D, T, B).transpose(1, 2, 0)
+            return out[::-1] if reverse else out
+        return (dx, lambda: scratch.space.dh.T.copy(), lambda: dw()[:, H:-1], lambda: dw()[:, :H], lambda: dw()[:, -1],
                 lambda: dw()[:, -1])
     return (y[::-1] if reverse else y, last), vjp
 

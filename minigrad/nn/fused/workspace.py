@@ -1,8 +1,8 @@
 """Arrays that a fused node works in, kept for the next call: a fresh large array costs a page fault every 4 kB.
 
 A graph leases a workspace when it is recorded; the lease lives in the node's vjp. When the tape frees the node (after
-backward, or with the last name of the graph) the lease goes, and the workspace may serve the next call of the same sizes.
-So two live graphs never share one, and nothing that a node returns may lie in one.
+backward, or with the last name of the graph) the lease ends, and the workspace may serve the next call of the same
+sizes. So two live graphs never share one, and nothing that a node returns may lie in one.
 """
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Lease:
 
     def __del__(self) -> None:
         global _held
-        if not hasattr(self, "space"):         # make() raised
+        if _idle is None or not hasattr(self, "space"):        # the interpreter is ending, or make() raised
             return
         _idle.setdefault(self.key, []).append(self.space)
         _idle.move_to_end(self.key)
         _held += self.space.nbytes
-        while _held > LIMIT:
+        while _held > LIMIT and _idle:
             oldest = next(iter(_idle))
             if _idle[oldest]:
                 _held -= _idle[oldest].pop().nbytes

@@ -1,0 +1,404 @@
+"""The judge: draw inputs, call the student's function, compare with the reference, give points, explain.
+
+    result = grade_cell(check, student, seed)       # never raises; a Check's own fault is reason "check_error"
+
+The same code runs beside the sandbox, where `student` is a Session, and in a plain kernel, where it is kernel.InKernel.
+The seed decides every draw, so a regrade repeats. Explaining (mutants, sentences) costs time only when a part is lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from autograder import feedback
+from autograder.check import Check, Part
+from autograder.compare import compare, judge
+from autograder.draws import CheckError, Draw, identical, is_constant
+from autograder.misconception import MORE_DRAWS, Found, Outcome, Search, examples_axis, sentences, tolerance
+from autograder.result import CellResult, Misconception, PartResult
+from autograder.student import (
+    MissingName,
+    Student,
+    StudentDied,
+    StudentError,
+    StudentFailure,
+    StudentTimeout,
+    Untransferable,
+)
+
+__all__ = ["CellResult", "Misconception", "PartResult", "generator", "grade_cell"]
+
+DRAW_SECONDS, CELL_SECONDS = 2.0, 10.0
+EMPTY_DRAWS = 3             # so many draws without an answer, and the function counts as not written
+FORM_SHARE = 0.5            # right values in a wrong form earn at most this share
+
+
+def generator(seed: str, *spawn: int) -> np.random.Generator:
+    """The generator of a hexadecimal seed; `spawn` numbers further, independent ones. Other texts are hashed."""
+    try:
+        number = int(seed, 16)
+    except ValueError:
+        number = int(hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest(), 16)
+    return np.random.default_rng(np.random.SeedSequence(abs(number), spawn_key=spawn))
+
+
+def grade_cell(check: Check, student: Student, seed: str, limits: Any = None) -> CellResult:
+    """Grade one function. `limits` has `draw` and `cell` in seconds (sandbox.Limits); never raises."""
+    began = time.perf_counter()
+    try:
+        result = _Grading(check, student, seed, limits).run()
+    except Exception as error:      # whatever it is, one cell must not end the grading of a class
+        result = _check_error(check, error)
+    result.seed, result.seconds = seed, round(time.perf_counter() - began, 4)
+    result.slide, result.equation = check.slide, check.equation
+    return result
+
+
+def _check_error(check: Check, error: Exception) -> CellResult:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    what = str(error) if isinstance(error, CheckError) else type(error).__name__
+    note = f"incident: the Check itself failed ({what}; {where.filename.rpartition('/')[2]}:{where.lineno})"
+    parts = [PartResult(p.name, p.points, 0.0, False) for p in check.parts]
+    return CellResult(check.cell, check.function, check.points, 0.0, parts, "check_error",
+                      "This cell could not be graded: its test is faulty. Your teacher has been told.", notes=[note])
+
+
+class _Stop(Exception):
+    """Nothing of this cell can be judged."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason, self.message = reason, message
+
+
+@dataclass
+class PartState:
+    """What became of a part: which of its outputs failed, and on which draws it looked."""
+
+    part: Part
+    draws: list[int]
+    failed: list[str] = field(default_factory=list)         # by value, and not excused by an earlier function
+    bad_form: list[str] = field(default_factory=list)       # right values in a wrong form
+    sentence: str = ""                                      # why, where the outputs do not say it
+
+
+class _Grading:
+    """One grading of one cell."""
+
+    def __init__(self, check: Check, student: Student, seed: str, limits: Any) -> None:
+        self.check, self.student, self.seed = check, student, seed
+        self.draw_limit = float(getattr(limits, "draw", DRAW_SECONDS))
+        self.left = float(getattr(limits, "cell", CELL_SECONDS))        # seconds of the student's functions
+        self.outcomes: list[Outcome] = []
+        self.changed: set[str] = set()      # arguments that the function wrote into
+        self.shared: set[str] = set()       # arguments whose memory a result shares, where copies are promised
+        self.stopped = ""                   # "timeout" or "died", once that ended the cell
+        self.notes: dict[str, None] = {}    # in order, each once
+        self.carried = _Carried(self)
+
+    def run(self) -> CellResult:
+        check = self.check
+        draws = check.drawn(generator(self.seed))
+        states = [PartState(p, check.draws_of(p, draws)) for p in check.parts]
+        bare = [s.part.name for s in states if not s.draws]
+        if bare or not states:
+            raise CheckError(f"{check.function}: no draws for the parts {bare}")
+        try:
+            self.call_all(draws)
+        except _Stop as stop:
+            parts = [PartResult(p.name, p.points, 0.0, False) for p in check.parts]
+            return CellResult(check.cell, check.function, check.points, 0.0, parts, stop.reason, stop.message)
+        judged = self.hand_judged(self.outcomes) if check.judge else None
+        for state in states:
+            if state.part.kind == "shape":
+                self.judge_form(state)
+            elif judged is not None:
+                self.judge_by_hand(state, judged)
+            else:
+                self.judge_values(state)
+        found = self.explain(states)
+        misconceptions, question = sentences(check, found)
+        explained = {o for f in found for o in f.outputs}
+        parts = [self.part_result(s) for s in states]
+        score = self.score(states, parts)
+        feedback.part_sentences(check, self.outcomes, states, parts, explained)
+        message = feedback.message(check, self.outcomes, states, parts, self.changed, self.shared, self.stopped)
+        reason = self.stopped or ("ok" if score >= check.points else "partial" if score > 0 else "wrong")
+        if not score and not self.stopped and all(isinstance(o.failure, StudentError) for o in self.outcomes):
+            reason = "raises"
+        return CellResult(check.cell, check.function, check.points, score, parts, reason, message, misconceptions,
+                          question, list(self.notes))
+
+    # ----- Calling
+
+    def call_all(self, draws: Sequence[Draw]) -> None:
+        """Call the function on each draw. The first draw that times out, without a budget of its own, ends the cell."""
+        for draw in draws:
+            if self.stopped:
+                self.outcomes.append(Outcome(draw, [], skipped=True))
+                continue
+            self.outcomes.append(self.ask(draw))
+            if len(self.outcomes) in (EMPTY_DRAWS, len(draws)) and all(map(_empty, self.outcomes)):
+                raise _Stop("not_written", feedback.not_written(self.check, self.outcomes[0]))
+        if self.check.copies and not self.stopped:
+            for outcome in [o for o in self.outcomes if o.got is not None]:
+                self.look_for_shared_memory(outcome.draw)
+
+    def ask(self, draw: Draw) -> Outcome:
+        """Call the student's function on a draw and compare what comes."""
+        outcome = Outcome(draw, [])
+        try:
+            value, after = self.call(self.check.function, draw.args, draw.budget)
+        except MissingName:
+            raise _Stop("missing", f"There is no function `{self.check.function}` in the notebook.") from None
+        except (StudentTimeout, StudentDied) as failure:
+            outcome.failure, outcome.skipped = failure, True
+            if draw.budget is None or self.left <= 0 or isinstance(failure, StudentDied):
+                self.stopped = "died" if isinstance(failure, StudentDied) else "timeout"
+        except StudentFailure as failure:
+            outcome.failure = failure
+        else:
+            self.changed.update(_differing(self.check, draw.args, after))
+            self.fill(outcome, value)
+        return outcome
+
+    def call(self, name: str, args: tuple[Any, ...], budget: float | None = None, **how: Any) -> tuple[Any, Any]:
+        """Call a function of the student's within what is left of the cell's time."""
+        if self.left <= 0:
+            raise StudentTimeout("the cell's time is used up")
+        began = time.perf_counter()
+        try:
+            return self.student.call(name, args, timeout=min(budget or self.draw_limit, self.left), **how)
+        finally:
+            self.left -= time.perf_counter() - began
+
+    def fill(self, outcome: Outcome, value: Any) -> None:
+        """Compare a value with the reference's, result by result."""
+        check, draw = self.check, outcome.draw
+        try:
+            want = check.split(check.run(check.reference(), draw))
+        except Exception as error:
+            raise CheckError(f"the reference of {check.function} raised {type(error).__name__}") from error
+        if want is None:
+            raise CheckError(f"the reference of {check.function} does not return {len(check.names)} results")
+        outcome.want = want
+        outcome.got = None if value is None else check.split(value)
+        if outcome.got is None and not (value is None and want == [None]):
+            outcome.problem = feedback.wrong_count(check, value)
+            return
+        outcome.got = outcome.got or [value]
+        for k, (g, w) in enumerate(zip(outcome.got, want, strict=True)):
+            outcome.verdicts.append(judge(g, w, tolerance(check, k, draw), examples=examples_axis(check, k, draw),
+                                          float32=draw.float32))
+            if outcome.verdicts[-1].note:
+                self.notes[outcome.verdicts[-1].note or ""] = None
+
+    def look_for_shared_memory(self, draw: Draw) -> None:
+        try:
+            _, after = self.call(self.check.function, draw.args, draw.budget, spoil=True)
+        except StudentFailure:
+            return                          # it answered a moment ago; nothing is known, so nothing is taken
+        self.shared.update(_differing(self.check, draw.args, after) - self.changed)
+
+    # ----- Parts
+
+    def judge_form(self, state: PartState) -> None:
+        """Type, shape and dtype on all draws that brought something. A constant of the right shape earns nothing."""
+        ks = [self.check.names.index(name) for name in state.part.outputs]
+        came = [i for i in state.draws if self.outcomes[i].got is not None]
+        broken = any(self.outcomes[i].problem or isinstance(self.outcomes[i].failure, Untransferable)
+                     for i in state.draws)
+        for k in ks:
+            wrong = [i for i in came if self.outcomes[i].verdicts[k].form is not None]
+            if not came or broken or (wrong and not self.carried.explains(wrong, k)):
+                state.failed.append(self.check.names[k])
+        if came and not state.failed and all(self.is_constant(i, ks) for i in came):
+            state.failed = list(state.part.outputs)
+            state.sentence = "the result is all 0, all 1 or an argument, on every draw"
+
+    def is_constant(self, i: int, ks: Sequence[int]) -> bool:
+        o = self.outcomes[i]
+        assert o.got is not None
+        return all(is_constant(o.got[k], o.draw.args) for k in ks)
+
+    def judge_values(self, state: PartState) -> None:
+        for name in state.part.outputs:
+            k = self.check.names.index(name)
+            wrong = [i for i in state.draws if not self.outcomes[i].right(k)]
+            if wrong and not self.carried.explains(wrong, k):
+                state.failed.append(name)
+            elif any(self.outcomes[i].verdicts[k].form is not None for i in state.draws if i not in wrong):
+                state.bad_form.append(name)
+
+    def judge_by_hand(self, state: PartState, judged: Sequence[Mapping[str, str | None]]) -> None:
+        said = [judged[i].get(state.part.name) for i in state.draws]
+        if any(said) and not self.carried.accepts(state.part.name, [i for i, s in zip(state.draws, said, strict=True)
+                                                                    if s]):
+            state.sentence = next(s for s in said if s)
+            state.failed = [n for k, n in enumerate(self.check.names) if n in state.part.outputs and any(
+                not self.outcomes[i].right(k) for i in state.draws)] or list(state.part.outputs)
+
+    def hand_judged(self, outcomes: Sequence[Outcome]) -> list[Mapping[str, str | None]]:
+        """The judge's sentences for each draw; a result of a wrong form never reaches the judge."""
+        return [self.judge_one(o, o.want) for o in outcomes]
+
+    def judge_one(self, o: Outcome, want: Sequence[Any]) -> Mapping[str, str | None]:
+        check = self.check
+        names = [p.name for p in check.parts if p.kind == "value"]
+        form = next((feedback.named(check, k, v.form.sentence) for k, v in enumerate(o.verdicts) if v.form), "")
+        if o.got is None or form:
+            return dict.fromkeys(names, form or o.problem or feedback.failed(check, o))
+        one = len(check.names) == 1
+        assert check.judge is not None
+        try:
+            said = check.judge(o.got[0] if one else tuple(o.got), o.draw, want[0] if one else tuple(want), self.value)
+        except StudentFailure as failure:
+            return dict.fromkeys(names, f"a function that it needs fails ({type(failure).__name__})")
+        unknown = set(said) - set(names)
+        if unknown:
+            raise CheckError(f"the judge of {check.function} speaks of unknown parts {sorted(unknown)}")
+        return said
+
+    def value(self, name: str, *args: Any) -> Any:
+        """What a function of the student's returns: for judges and for errors carried forward."""
+        return self.call(name, args)[0]
+
+    # ----- Points
+
+    def part_result(self, state: PartState) -> PartResult:
+        """A part is earned as a whole, or in equal shares where it names several outputs."""
+        part = state.part
+        ok = not state.failed and not state.bad_form
+        if part.shares:
+            full, half = len(part.outputs) - len(state.failed) - len(state.bad_form), len(state.bad_form)
+            earned = part.points * (full + self.form_share * half) / len(part.outputs)
+        else:
+            earned = 0.0 if state.failed else part.points * (self.form_share if state.bad_form else 1)
+        if part is self.check.edge_part and (self.changed or self.shared):
+            earned, ok = 0.0, False
+            state.sentence = state.sentence or feedback.wrote_into(self.changed, self.shared)
+        if self.form_share == 1 and state.bad_form:
+            ok = not state.failed           # the shape part has paid for it
+        return PartResult(part.name, part.points, round(earned, 1), ok)
+
+    @property
+    def form_share(self) -> float:
+        """Without a shape part, a wrong form costs half of the part; with one, that part and the cap in `score`."""
+        return 1.0 if any(p.kind == "shape" for p in self.check.parts) else FORM_SHARE
+
+    def score(self, states: Sequence[PartState], parts: Sequence[PartResult]) -> float:
+        total = sum(p.earned for p in parts)
+        lost_form = any(s.part.kind == "shape" and s.failed and not s.sentence for s in states)
+        cap = FORM_SHARE * self.check.points
+        if lost_form and total > cap:
+            self.notes[f"the form is wrong, so at most {cap:g} of {self.check.points:g} points can be earned"] = None
+            total = cap
+        return round(total, 1)
+
+    # ----- Explaining
+
+    def explain(self, states: Sequence[PartState]) -> list[Found]:
+        """The known mistakes behind the lost parts, the most valuable part first."""
+        search = Search(self.check, self.more)
+        found: list[Found] = []
+        explained: set[str] = set()
+        for state in sorted(states, key=lambda s: -s.part.points):
+            failed = [n for n in state.failed if n not in explained]
+            outcomes = [self.outcomes[i] for i in state.draws]
+            if state.part.kind != "value" or not failed or not any(o.got is not None for o in outcomes):
+                continue
+            found += search.find(state.part, outcomes, failed)
+            explained.update(o for f in found for o in f.outputs)
+        return found
+
+    def more(self, part: Part) -> Iterator[Outcome]:
+        """Further draws of a part, where two mutants fit those that were made."""
+        count = 0
+        for k in range(1, MORE_DRAWS + 1):
+            draws = self.check.drawn(generator(self.seed, k))
+            for i in self.check.draws_of(part, draws):
+                if count == MORE_DRAWS or self.stopped:
+                    return
+                if draws[i].budget is None:
+                    count += 1
+                    yield self.ask(draws[i])
+
+
+class _Carried:
+    """Errors carried forward: is a result right, given what the student's own earlier functions do?"""
+
+    def __init__(self, grading: _Grading) -> None:
+        self.grading = grading
+        self._function: Callable[..., Any] | None = None
+        self._wants: dict[int, list[Any] | None] = {}
+        self._differ: set[str] = set()      # earlier functions whose results are not the reference's
+
+    def explains(self, draws: Sequence[int], k: int) -> bool:
+        """Does result k equal the reference's around the student's functions, on all these draws?"""
+        check = self.grading.check
+        for i in draws:
+            o = self.grading.outcomes[i]
+            if o.got is None or not check.uses or (want := self.want(i)) is None:
+                return False
+            if is_constant(want[k], o.draw.args) or compare(
+                    o.got[k], want[k], tolerance(check, k, o.draw), examples=examples_axis(check, k, o.draw)):
+                return False
+        return self._note()
+
+    def accepts(self, part: str, draws: Sequence[int]) -> bool:
+        """Does the judge accept the results when the reference is built on the student's functions?"""
+        for i in draws:
+            o = self.grading.outcomes[i]
+            if o.got is None or not self.grading.check.uses or (want := self.want(i)) is None:
+                return False
+            if self.grading.judge_one(o, want).get(part):
+                return False
+        return self._note()
+
+    def _note(self) -> bool:
+        names = " and ".join(f"`{n}`" for n in self.grading.check.uses if n in self._differ)
+        self.grading.notes[f"right, apart from what {names} does: full points"] = None
+        return True
+
+    def want(self, i: int) -> list[Any] | None:
+        """The expected results on draw i; None if the student's functions bring none, or are the reference's."""
+        check, outcome = self.grading.check, self.grading.outcomes[i]
+        if i not in self._wants:
+            if self._function is None:
+                self._function = check.carried({name: self._proxy(name) for name in check.uses})
+            try:
+                self._wants[i] = check.split(check.run(self._function, outcome.draw))
+            except Exception:       # the student's functions failed, or brought something that does not fit
+                self._wants[i] = None
+        return self._wants[i] if self._differ else None
+
+    def _proxy(self, name: str) -> Callable[..., Any]:
+        reference = self.grading.check.space[name]
+
+        def call(*args: Any) -> Any:
+            value = self.grading.value(name, *args)
+            with np.errstate(all="ignore"):
+                want = reference(*args)
+            if name not in self._differ and compare(value, want, 1e-9):
+                self._differ.add(name)
+            return value
+        return call
+
+
+def _empty(outcome: Outcome) -> bool:
+    """Nothing came: None where something is expected, or the NotImplementedError of the release."""
+    nothing = outcome.got is None and outcome.problem == feedback.NOTHING
+    return nothing or isinstance(outcome.failure, StudentError) and outcome.failure.ename == "NotImplementedError"
+
+
+def _differing(check: Check, before: Sequence[Any], after: Any) -> set[str]:
+    """The names of the arguments that are not what they were."""
+    if type(after) not in (tuple, list) or len(after) != len(before):
+        return {a.name for a in check.args}
+    return {a.name for a, b, c in zip(check.args, before, after, strict=True) if not identical(b, c)}

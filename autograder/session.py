@@ -1,0 +1,357 @@
+"""The trusted side of one submission: run its cells, call its functions, own the clocks.
+
+A session has two child processes. The *stage* runs every cell, and what it prints is shown. The *probe* runs the same
+cells with their output dropped, and its functions are called with drawn inputs. So no process whose output a student
+reads has ever seen an input of a hidden test, and a function that kills its process costs the stage nothing.
+
+A process that hangs, dies, floods its folder or sends nonsense is killed; the next use forks a fresh one and runs the
+kept cells again. What children send is hostile: each answer has its form checked, and each text its length.
+"""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from autograder import wire
+from autograder.student import MissingName, StudentDied, StudentError, StudentTimeout, Untransferable
+
+if TYPE_CHECKING:
+    from autograder.sandbox import Worker
+
+STARTS_MAX = 40             # processes of one session; each costs milliseconds and a replay
+SCRATCH_FILES = 256         # files that a scratch folder may hold
+OUTPUTS_MAX = 1000
+PNG = b"\x89PNG\r\n\x1a\n"
+
+# Names a verdict may show. A class made up by the student's code could spell a hidden input.
+ERRORS = {name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
+ERRORS |= {"LinAlgError", "AxisError", "UFuncTypeError", "VisibleTestFailed"}
+DATA = {name for name, kind in vars(builtins).items() if isinstance(kind, type)}
+DATA |= {"function", "generator", "module", "method", "ndarray", "matrix", "MaskedArray", "memmap", "recarray",
+         "dict_keys", "dict_values", "dict_items", "defaultdict", "Counter", "OrderedDict", "deque", "longdouble",
+         "clongdouble", "datetime64", "timedelta64", "Decimal", "Fraction", "str_", "bytes_", "void", "mappingproxy",
+         *wire.ARRAYS_REFUSED.values(), wire.LONG_DOUBLES, "an array of more than 16 MB",
+         "a value of more than 16 MB", "a value of too many parts", "an integer of too many digits",
+         "a str with lone surrogates", *(f"a {kind} nested more than {wire.DEPTH_MAX} deep"
+                                         for kind in ("list", "tuple", "dict", "set", "frozenset"))}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a submission may use: seconds of wall clock, bytes, threads of the linear algebra."""
+
+    draw: float = 2.0           # one call of a function
+    cell: float = 10.0          # one cell
+    submission: float = 60.0    # all together
+    memory: int = 1 << 30       # address space of a process
+    output: int = 1 << 20       # what a cell prints and shows
+    files: int = 16 << 20       # one file; the scratch folder may hold four times as much
+    threads: int = 1
+
+
+@dataclass
+class CellRun:
+    """What running one cell gave. `outputs` are nbformat's; `error` holds ename, evalue and traceback, or is None."""
+
+    ok: bool
+    outputs: list[dict[str, Any]]
+    error: dict[str, Any] | None
+    seconds: float
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Cell:
+    source: str
+    file: str
+    spoiled: bool = False       # it went through once and then hung or died when it was run again
+
+
+class _Process:
+    """One child and the socket to it."""
+
+    def __init__(self, worker: Worker, limits: Limits) -> None:
+        self.worker, self.limits = worker, limits
+        self.done = 0           # kept cells that it has run
+        self.scratch = worker.take_scratch()
+        self.socket, theirs = socket.socketpair()
+        try:
+            self.pid = worker.fork(theirs, self.scratch, limits)
+        except BaseException:
+            self.socket.close()
+            worker.give_scratch(self.scratch)
+            raise
+        finally:
+            theirs.close()
+        try:
+            ready = wire.recv(self.socket, time.monotonic() + 10)
+        except (wire.WireError, EOFError, OSError) as e:
+            ready = {"failed": f"the child did not answer ({type(e).__name__})"}
+        if ready != {"ready": True}:
+            self.end()
+            raise worker.broken(str(ready.get("failed") if type(ready) is dict else ready)[:500])
+
+    def ask(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """The answer to `request`. Raises what wire.recv raises, _Flood and WireError."""
+        request["id"] = number = secrets.randbits(62)       # a thread cannot have an answer ready
+        wire.send(self.socket, request, deadline)
+        reply = wire.recv(self.socket, deadline, self.watch)
+        self.watch()
+        if type(reply) is not dict or reply.pop("id", None) != number:
+            raise wire.WireError("an answer to no question")
+        return reply
+
+    def watch(self) -> None:
+        """Raises _Flood when the scratch folder holds too much: the limit on one file leaves the number of files."""
+        size, count = 0, 0
+        with os.scandir(self.scratch) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    size += entry.stat(follow_symlinks=False).st_size
+                count += 1
+                if count > SCRATCH_FILES or size > 4 * self.limits.files:
+                    raise _Flood
+
+    def end(self, patience: float = 0.0) -> int:
+        """Kill it, empty its folder, and say how it ended (a status of waitpid)."""
+        self.socket.close()
+        try:
+            return self.worker.kill(self.pid, patience)
+        finally:
+            self.worker.give_scratch(self.scratch)
+
+
+class _Flood(Exception):
+    pass
+
+
+class _Role:
+    """The stage or the probe: a process, or none at the moment."""
+
+    def __init__(self) -> None:
+        self.process: _Process | None = None
+
+
+class Session:
+    """One submission in the sandbox. Implements student.Student. Make it with Sandbox.session(); close it."""
+
+    def __init__(self, worker: Worker, limits: Limits) -> None:
+        self._worker, self._limits = worker, limits
+        self._stage, self._probe = _Role(), _Role()
+        self._kept: list[_Cell] = []
+        self._sources: dict[str, list[str]] = {}
+        self._starts = 0
+        self._closed = False
+        self.restarts = 0           # processes that were lost
+        self.seconds_used = 0.0     # waited for this student, of limits.submission
+        self._start(self._stage)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the processes and empty their folders. Nothing can be asked afterwards."""
+        self._closed = True
+        for role in (self._stage, self._probe):
+            process, role.process = role.process, None
+            if process is not None:
+                process.end()
+
+    # ----- What the grader asks
+
+    def run_cell(self, source: str, *, keep: bool = True, name: str | None = None) -> CellRun:
+        """Run a cell on the stage: its outputs and its error. `keep`: later calls and fresh processes know it, too.
+
+        `name` (a grade_id) stands in tracebacks. Raises StudentTimeout and StudentDied, nothing else on account of
+        what the student wrote.
+        """
+        cell = self._cell(source, name)
+        process = self._caught_up(self._stage)
+        began = time.monotonic()
+        reply = self._ask(self._stage, self._run_request(cell), self._limits.cell, f"this cell ran longer than "
+                          f"{self._limits.cell:g} s")
+        with self._form_checked(self._stage):
+            run = _cell_run(reply, time.monotonic() - began, self._limits)
+        if keep:
+            self._kept.append(cell)
+            process.done = len(self._kept)
+        return run
+
+    def call(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None) -> tuple[Any, tuple[Any, ...]]:
+        """Call the notebook's global function in the probe. See student.Student.call."""
+        self._caught_up(self._probe)
+        seconds = self._limits.draw if timeout is None else timeout
+        reply = self._ask(self._probe, {"op": "call", "name": name, "args": tuple(args)}, seconds,
+                          f"{name} had not answered after {seconds:g} s")
+        with self._form_checked(self._probe):
+            keys = set(reply)
+            if keys == {"value", "args"} and type(reply["args"]) is tuple and len(reply["args"]) == len(args):
+                return reply["value"], reply["args"]
+            if keys == {"missing"}:
+                raise MissingName(name)
+            if keys == {"nodata"}:
+                raise Untransferable(reply["nodata"] if reply["nodata"] in DATA else "object")
+            if keys == {"raised", "file", "line"}:
+                raise self._student_error(reply)
+            raise wire.WireError("an answer of no known form")
+
+    # ----- Processes and clocks
+
+    def _start(self, role: _Role) -> _Process:
+        if self._closed:
+            raise RuntimeError("this session is closed")
+        if self._starts >= STARTS_MAX:
+            raise StudentDied(f"its process had to be started {STARTS_MAX} times: no more")
+        self._starts += 1
+        role.process = _Process(self._worker, self._limits)
+        return role.process
+
+    def _caught_up(self, role: _Role) -> _Process:
+        """The role's process with all kept cells run in it. Raises StudentTimeout and StudentDied."""
+        process = role.process or self._start(role)
+        while process.done < len(self._kept):
+            cell = self._kept[process.done]
+            process.done += 1
+            if cell.spoiled:
+                continue
+            try:
+                self._ask(role, self._run_request(cell), self._limits.cell, "a cell that had run hung when run again")
+            except (StudentTimeout, StudentDied):
+                cell.spoiled = self.seconds_used < self._limits.submission
+                raise
+        return process
+
+    def _ask(self, role: _Role, request: dict[str, Any], seconds: float, too_long: str) -> dict[str, Any]:
+        left = self._limits.submission - self.seconds_used
+        if left <= 0:
+            raise StudentTimeout(f"the {self._limits.submission:g} s of the submission are used up")
+        process = role.process
+        assert process is not None
+        began = time.monotonic()
+        try:
+            return process.ask(request, began + min(seconds, left))
+        except wire.NotData:
+            raise               # of ours: nothing has been sent
+        except TimeoutError:
+            self._lose(role)
+            if left < seconds:
+                too_long = f"the {self._limits.submission:g} s of the submission are used up"
+            raise StudentTimeout(too_long) from None
+        except _Flood:
+            self._lose(role)
+            raise StudentDied("it wrote more files than it may, and was ended") from None
+        except wire.WireError as e:
+            self._lose(role)
+            raise StudentDied(f"its process sent what is no answer ({e}), and was ended") from None
+        except (EOFError, OSError):
+            raise StudentDied(_cause(self._lose(role, patience=0.1))) from None
+        except BaseException:   # Ctrl-C: a child in the middle of an answer is of no more use
+            self._lose(role)
+            raise
+        finally:
+            self.seconds_used += time.monotonic() - began
+
+    def _lose(self, role: _Role, patience: float = 0.0) -> int:
+        process, role.process = role.process, None
+        assert process is not None
+        self.restarts += 1
+        return process.end(patience)
+
+    @contextlib.contextmanager
+    def _form_checked(self, role: _Role) -> Iterator[None]:
+        try:
+            yield
+        except (wire.WireError, TypeError, KeyError) as e:
+            self._lose(role)
+            raise StudentDied(f"its process sent what is no answer ({type(e).__name__}), and was ended") from None
+
+    # ----- Cells and errors
+
+    def _cell(self, source: str, name: str | None) -> _Cell:
+        source = source.encode("utf-8", "replace").decode()     # a submission's JSON may hold lone surrogates
+        file = f"<cell {name or len(self._sources) + 1}>"
+        self._sources[file] = source.split("\n")
+        return _Cell(source, file)
+
+    def _run_request(self, cell: _Cell) -> dict[str, Any]:
+        return {"op": "run", "source": cell.source, "file": cell.file, "limit": self._limits.output}
+
+    def _student_error(self, reply: dict[str, Any]) -> StudentError:
+        """The line is looked up here: what the child says of itself is two numbers and a name of a known type."""
+        names, file, number = reply["raised"], reply["file"], reply["line"]
+        if type(names) is not list or type(file) is not str or type(number) is not int:
+            raise wire.WireError("an error of no known form")
+        ename = next((n for n in names if type(n) is str and n in ERRORS), "Exception")
+        lines = self._sources.get(file, [])
+        if not 1 <= number <= len(lines):
+            return StudentError(ename)
+        return StudentError(ename, lines[number - 1].strip()[:200], number)
+
+
+def _cause(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"its process left with exit code {code} (os._exit, or the connection was closed)"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    told = {"SIGSEGV": "a crash", "SIGBUS": "a crash", "SIGABRT": "aborted", "SIGXCPU": "too much processor time",
+            "SIGKILL": "killed: it closed its connection, or the machine had no memory left"}
+    return f"its process was ended by {name}" + (f" ({told[name]})" if name in told else "")
+
+
+def _cell_run(reply: dict[str, Any], seconds: float, limits: Limits) -> CellRun:
+    """The child's answer as a CellRun. Raises WireError, TypeError or KeyError for one of another form."""
+    if set(reply) != {"ok", "outputs", "error", "dropped"} or type(reply["ok"]) is not bool:
+        raise wire.WireError("an answer of no known form")
+    if type(reply["outputs"]) is not list or len(reply["outputs"]) > OUTPUTS_MAX or type(reply["dropped"]) is not int:
+        raise wire.WireError("outputs of no known form")
+    outputs = [_output(*piece) for piece in reply["outputs"]]
+    size = sum(len(text) for o in outputs for text in (o.get("text", ""), *o.get("data", {}).values()))
+    if size > limits.output + (1 << 17):        # a displayed value that began below the limit may end above it
+        raise wire.WireError("more output than the limit")
+    error = None
+    if reply["error"] is not None:
+        error = {"ename": _str(reply["error"]["ename"], 100), "evalue": _str(reply["error"]["evalue"], 2000),
+                 "traceback": [_str(line, 500) for line in reply["error"]["traceback"][:200]]}
+        outputs.append({"output_type": "error", **error})
+    notes = [f"{reply['dropped']} line(s) of IPython's magics were not run"] if reply["dropped"] else []
+    return CellRun(reply["ok"] and error is None, outputs, error, seconds, notes)
+
+
+def _output(kind: Any, body: Any) -> dict[str, Any]:
+    if kind in ("stdout", "stderr") and type(body) is str:
+        return {"output_type": "stream", "name": kind, "text": body}
+    if kind != "display" or type(body) is not dict or not set(body) <= {"text/plain", "image/png"}:
+        raise wire.WireError("an output of no known kind")
+    data = {mime: _str(text, wire.FRAME_MAX) for mime, text in body.items()}
+    if "image/png" in data and not _is_png(data["image/png"]):
+        del data["image/png"]
+    return {"output_type": "display_data", "data": data, "metadata": {}}
+
+
+def _is_png(text: str) -> bool:
+    try:
+        return base64.b64decode(text, validate=True).startswith(PNG)
+    except ValueError:
+        return False
+
+
+def _str(text: Any, limit: int) -> str:
+    if type(text) is not str:
+        raise wire.WireError("a text of another type")
+    return text[:limit]

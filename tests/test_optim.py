@@ -1,0 +1,253 @@
+"""Optimisers against PyTorch's trajectories, resuming, the flat buffer, clipping."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim
+from minigrad.errors import InplaceError, MinigradError, StateError
+from minigrad.nn import functional as F
+
+SETTINGS = [("SGD", {"lr": 0.1}), ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}),
+            ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}), ("Adam", {"lr": 0.05}),
+            ("Adam", {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-4, "weight_decay": 0.1})]
+ids = ["sgd", "sgd-momentum-decay", "sgd-nesterov", "adam", "adam-decay"]
+
+
+def model():
+    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))
+
+
+def train(net, opt, x, y, steps):
+    """The losses of some steps."""
+    losses = []
+    for _ in range(steps):
+        loss = F.mse_loss(net(x), y)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        losses.append(loss.item())
+    return losses
+
+
+def values(net):
+    return {n: t.cpu().numpy().copy() for n, t in net.state_dict().items()}
+
+
+@pytest.mark.parametrize("name, options", SETTINGS, ids=ids)
+def test_a_trajectory_is_pytorchs(device, rng, name, options):
+    """30 steps in float64: any difference in the order of operations of a moment would show."""
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)).double()
+    ours = model().to(mg.float64)
+    ours.load_state_dict(theirs.state_dict())
+    ours.to(device)
+    opt, reference = getattr(optim, name)(ours.parameters(), **options), getattr(torch.optim, name)(
+        theirs.parameters(), **options)
+    x, y = rng.standard_normal((7, 3)), rng.standard_normal((7, 2))
+    train(ours, opt, mg.tensor(x, device=device), mg.tensor(y, device=device), 30)
+    for _ in range(30):
+        reference.zero_grad()
+        torch.nn.functional.mse_loss(theirs(torch.tensor(x)), torch.tensor(y)).backward()
+        reference.step()
+    for key, value in values(ours).items():
+        np.testing.assert_allclose(value, theirs.state_dict()[key].numpy(), rtol=1e-11, atol=1e-12, err_msg=key)
+
+
+@pytest.mark.parametrize("name, options", SETTINGS, ids=ids)
+def test_training_resumes_bit_for_bit(device, rng, name, options):
+    """A resumed run that differs in the last digit is another run after a thousand steps."""
+    x = mg.tensor(rng.standard_normal((7, 3)).astype("float32"), device=device)
+    y = mg.tensor(rng.standard_normal((7, 2)).astype("float32"), device=device)
+    net = model().to(device)
+    opt = getattr(optim, name)(net.parameters(), **options)
+    train(net, opt, x, y, 5)
+    weights, state = values(net), opt.state_dict()
+    want = train(net, opt, x, y, 5)
+
+    again = model().to(device)
+    fresh = getattr(optim, name)(again.parameters(), lr=123.0, **{k: v for k, v in options.items() if k == "momentum"})
+    again.load_state_dict(weights)
+    fresh.load_state_dict(state)
+    assert train(again, fresh, x, y, 5) == want
+    for key, value in values(again).items():
+        np.testing.assert_array_equal(value, values(net)[key])
+
+
+def test_the_state_has_pytorchs_form_and_goes_there_and_back(rng):
+    """Checkpoints are exchanged: the same keys, the same indices, the same numbers."""
+    torch = pytest.importorskip("torch")
+    x, y = rng.standard_normal((7, 3)), rng.standard_normal((7, 2))
+    net = model().to(mg.float64)
+    opt = optim.Adam(net.parameters(), lr=0.05)
+    train(net, opt, mg.tensor(x), mg.tensor(y), 5)
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)).double()
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in values(net).items()})
+    reference = torch.optim.Adam(theirs.parameters(), lr=0.05)
+    state = opt.state_dict()
+    reference.load_state_dict({"state": {i: {n: torch.tensor(v) for n, v in s.items()}
+                                         for i, s in state["state"].items()},
+                               "param_groups": [{**reference.state_dict()["param_groups"][0],
+                                                 **state["param_groups"][0]}]})
+    loss = torch.nn.functional.mse_loss(theirs(torch.tensor(x)), torch.tensor(y))
+    loss.backward()
+    reference.step()
+    other = optim.Adam(model().to(mg.float64).parameters(), lr=1.0)
+    other.load_state_dict(reference.state_dict())
+    train(net, opt, mg.tensor(x), mg.tensor(y), 1)
+    ours, back = opt.state_dict(), other.state_dict()
+    assert back["param_groups"][0]["lr"] == 0.05 and back["param_groups"][0]["betas"] == (0.9, 0.999)
+    for i, s in ours["state"].items():
+        assert back["state"][i]["step"] == s["step"] == 6
+        for n in ("exp_avg", "exp_avg_sq"):
+            np.testing.assert_allclose(back["state"][i][n], s[n], rtol=1e-12)
+    for key, value in values(net).items():
+        np.testing.assert_allclose(value, theirs.state_dict()[key].numpy(), rtol=1e-12)
+
+
+def test_a_state_of_other_sizes_is_refused():
+    """Before anything is written."""
+    opt = optim.Adam(model().parameters())
+    with pytest.raises(StateError, match=r"groups of \[2\] parameters, and this optimiser has \[4\]"):
+        opt.load_state_dict(optim.Adam(nn.Linear(3, 2).parameters()).state_dict())
+    other = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
+    train(other, trained := optim.Adam(other.parameters()), mg.zeros(1, 2), mg.zeros(1, 2), 1)
+    with pytest.raises(StateError, match=r"exp_avg of parameter 0 is \(8, 2\), and the parameter \(8, 3\)"):
+        opt.load_state_dict(trained.state_dict())
+
+
+def test_parameters_are_views_of_one_buffer(device):
+    """That is what makes a step a dozen operations; the values must not change by it."""
+    net = model().to(device)
+    before = values(net)
+    optim.SGD(net.parameters(), lr=0.1)
+    base = {id(p.data.base) for p in net.parameters()} if device != "cuda" else {0}
+    assert len(base) == 1
+    for key, value in values(net).items():
+        np.testing.assert_array_equal(value, before[key])
+
+
+@pytest.mark.parametrize("sizes", [(3,), (20000,), (5, 16384, 7), (16383, 1, 1, 40000, 2)])
+def test_parameters_larger_and_smaller_than_a_piece_are_all_updated(sizes, rng):
+    """The buffer is walked in pieces of 16,384; an entry at a border would be updated twice or never."""
+    torch = pytest.importorskip("torch")
+    starts, grads = ([rng.standard_normal(n) for n in sizes] for _ in range(2))
+    ours, theirs = [nn.Parameter(s) for s in starts], [torch.nn.Parameter(torch.tensor(s)) for s in starts]
+    for opt, params, make in ((optim.Adam(ours), ours, mg.tensor), (torch.optim.Adam(theirs), theirs, torch.tensor)):
+        for _ in range(3):
+            for p, g in zip(params, grads, strict=True):
+                p.grad = make(g)
+            opt.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-12)
+
+
+def test_a_parameter_without_a_gradient_is_left_alone_and_counts_its_own_steps(rng):
+    """PyTorch skips it: no decay, no momentum, and Adam's correction starts when it does."""
+    torch = pytest.importorskip("torch")
+    starts = rng.standard_normal((3, 4))
+    ours, theirs = [nn.Parameter(s) for s in starts], [torch.nn.Parameter(torch.tensor(s)) for s in starts]
+    for opt, params, make in ((optim.Adam(ours, weight_decay=0.1), ours, mg.tensor),
+                              (torch.optim.Adam(theirs, weight_decay=0.1), theirs, torch.tensor)):
+        g = np.random.default_rng(1)
+        for t in range(6):
+            for i, p in enumerate(params):
+                grad = g.standard_normal(4)
+                p.grad = make(grad) if i != 1 or t > 2 else None
+            opt.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-12)
+
+
+def test_groups_have_their_own_settings(rng):
+    """A slower rate for the lower layers."""
+    a, b = nn.Parameter(np.ones(2)), nn.Parameter(np.ones(2))
+    opt = optim.SGD([{"params": [a], "lr": 1.0}, {"params": [b]}], lr=0.5)
+    a.grad = b.grad = mg.tensor(np.ones(2))
+    opt.step()
+    assert a.tolist() == [0.0, 0.0] and b.tolist() == [0.5, 0.5]
+
+
+def test_parameters_of_two_types_are_trained_together():
+    """One buffer for each dtype."""
+    a, b = nn.Parameter(np.ones(2)), nn.Parameter(np.ones(2, np.float32))
+    opt = optim.SGD([a, b], lr=1.0)
+    a.grad, b.grad = mg.tensor(np.ones(2)), mg.tensor(np.ones(2, np.float32))
+    opt.step()
+    assert a.tolist() == b.tolist() == [0.0, 0.0] and (a.dtype, b.dtype) == (np.float64, np.float32)
+
+
+def test_loading_weights_after_the_optimiser_was_made_trains_the_loaded_ones():
+    """Values are written into the buffer, so both stay one."""
+    net = nn.Linear(2, 1)
+    opt = optim.SGD(net.parameters(), lr=1.0)
+    net.load_state_dict({"weight": np.full((1, 2), 3.0), "bias": np.zeros(1)})
+    net(mg.ones(1, 2)).sum().backward()
+    opt.step()
+    assert net.weight.tolist() == [[2.0, 2.0]] and net.bias.tolist() == [-1.0]
+
+
+def test_a_model_that_moved_after_its_optimiser_was_made_is_trained_where_it_is(device):
+    """The moments go along; PyTorch trains on with them too."""
+    net, twin = nn.Linear(2, 1), nn.Linear(2, 1)
+    twin.load_state_dict(net.state_dict())
+    twin.to(mg.float64)
+    a, b = optim.Adam(net.parameters(), lr=0.1), optim.Adam(twin.parameters(), lr=0.1)
+    x, y = mg.ones(1, 2, dtype="float64"), mg.zeros(1, 1, dtype="float64")
+    train(net, a, x.to(mg.float32), y.to(mg.float32), 2)
+    train(twin, b, x, y, 2)
+    net.to(mg.float64).to(device)
+    train(net, a, x.to(device), y.to(device), 3)
+    train(twin, b, x, y, 3)
+    assert next(iter(a.state_dict()["state"].values()))["step"] == 5
+    for key, value in values(net).items():
+        np.testing.assert_allclose(value, values(twin)[key], rtol=1e-5)
+
+
+def test_a_step_between_forward_and_backward_is_an_error():
+    """The gradient would be of weights that are gone."""
+    net = model()
+    opt = optim.SGD(net.parameters(), lr=0.1)
+    x = mg.ones(1, 3)
+    net(x).sum().backward()
+    loss = net(x).sum()
+    opt.step()
+    with pytest.raises(InplaceError, match="overwritten"):
+        loss.backward()
+
+
+def test_what_cannot_be_trained_is_refused():
+    """Nothing, a computed tensor, one parameter twice."""
+    p = nn.Parameter(np.ones(2))
+    for wrong, message in (([], "empty"), ([p * 2], "leaves"), ([p, p], "twice"), (["p"], "str")):
+        with pytest.raises(MinigradError, match=message):
+            optim.SGD(wrong, lr=0.1)
+
+
+@pytest.mark.parametrize("norm_type", [2.0, 1.0, 3.0, math.inf])
+@pytest.mark.parametrize("max_norm", [0.1, 1e6])
+def test_clipping_is_pytorchs(device, rng, max_norm, norm_type):
+    """The norm of all gradients together, returned as it was before; a small one is left alone."""
+    torch = pytest.importorskip("torch")
+    grads = [rng.standard_normal(s) for s in ((3, 4), (5,), ())]
+    ours, theirs = [nn.Parameter(mg.tensor(np.zeros(g.shape), device=device)) for g in grads], [
+        torch.nn.Parameter(torch.zeros(g.shape).double()) for g in grads]
+    for p, q, g in zip(ours, theirs, grads, strict=True):
+        p.grad, q.grad = mg.tensor(g, device=device), torch.tensor(g)
+    norm = optim.clip_grad_norm_(ours, max_norm, norm_type)
+    want = torch.nn.utils.clip_grad_norm_(theirs, max_norm, norm_type)
+    np.testing.assert_allclose(norm.item(), want.item(), rtol=1e-12)
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.grad.cpu().numpy(), q.grad.numpy(), rtol=1e-12)
+
+
+def test_clipping_can_refuse_a_norm_that_is_not_finite():
+    """An exploded gradient; nothing was scaled then."""
+    p = nn.Parameter(np.ones(2))
+    p.grad = mg.tensor(np.array([math.inf, 1.0]))
+    with pytest.raises(MinigradError, match="inf"):
+        optim.clip_grad_norm_([p], 1.0, error_if_nonfinite=True)
+    assert p.grad.tolist() == [math.inf, 1.0]
