@@ -38,6 +38,7 @@ __all__ = ["CellResult", "Misconception", "PartResult", "generator", "grade_cell
 DRAW_SECONDS, CELL_SECONDS = 2.0, 10.0
 EMPTY_DRAWS = 3             # so many draws without an answer, and the function counts as not written
 FORM_SHARE = 0.5            # right values in a wrong form earn at most this share
+CONSTANT = "the result is all 0, all 1 or an argument, on every draw"
 
 
 def generator(seed: str, *spawn: int) -> np.random.Generator:
@@ -115,8 +116,11 @@ class _Grading:
             parts = [PartResult(p.name, p.points, 0.0, False) for p in check.parts]
             return CellResult(check.cell, check.function, check.points, 0.0, parts, stop.reason, stop.message)
         judged = self.hand_judged(self.outcomes) if check.judge else None
+        thoughtless = self.is_constant()
         for state in states:
-            if state.part.kind == "shape":
+            if thoughtless:
+                state.failed, state.sentence = list(state.part.outputs), CONSTANT
+            elif state.part.kind == "shape":
                 self.judge_form(state)
             elif judged is not None:
                 self.judge_by_hand(state, judged)
@@ -208,8 +212,15 @@ class _Grading:
 
     # ----- Parts
 
+    def is_constant(self) -> bool:
+        """Is every result on every draw a constant or an argument? Such a function earns nothing, not even its shape:
+        zeros of the right shape say nothing about it, and gradients that are short stay as they are."""
+        came = [o for o in self.outcomes if o.got is not None and o.want]
+        return bool(came) and all(is_constant(g, o.draw.args) for o in came for g in o.got or []) and not all(
+            is_constant(w, o.draw.args) for o in came for w in o.want)
+
     def judge_form(self, state: PartState) -> None:
-        """Type, shape and dtype on all draws that brought something. A constant of the right shape earns nothing."""
+        """Type, shape and dtype on all draws that brought something."""
         ks = [self.check.names.index(name) for name in state.part.outputs]
         came = [i for i in state.draws if self.outcomes[i].got is not None]
         broken = any(self.outcomes[i].problem or isinstance(self.outcomes[i].failure, Untransferable)
@@ -218,14 +229,6 @@ class _Grading:
             wrong = [i for i in came if self.outcomes[i].verdicts[k].form is not None]
             if not came or broken or (wrong and not self.carried.explains(wrong, k)):
                 state.failed.append(self.check.names[k])
-        if came and not state.failed and all(self.is_constant(i, ks) for i in came):
-            state.failed = list(state.part.outputs)
-            state.sentence = "the result is all 0, all 1 or an argument, on every draw"
-
-    def is_constant(self, i: int, ks: Sequence[int]) -> bool:
-        o = self.outcomes[i]
-        assert o.got is not None
-        return all(is_constant(o.got[k], o.draw.args) for k in ks)
 
     def judge_values(self, state: PartState) -> None:
         for name in state.part.outputs:
@@ -294,7 +297,7 @@ class _Grading:
 
     def score(self, states: Sequence[PartState], parts: Sequence[PartResult]) -> float:
         total = sum(p.earned for p in parts)
-        lost_form = any(s.part.kind == "shape" and s.failed and not s.sentence for s in states)
+        lost_form = any(s.part.kind == "shape" and s.failed for s in states)
         cap = FORM_SHARE * self.check.points
         if lost_form and total > cap:
             self.notes[f"the form is wrong, so at most {cap:g} of {self.check.points:g} points can be earned"] = None

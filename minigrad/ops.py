@@ -12,6 +12,8 @@ The first line of a docstring is the formula: g is the incoming gradient, da the
 from __future__ import annotations
 
 import builtins
+import functools
+import itertools
 import math
 import sys
 from collections.abc import Sequence
@@ -422,7 +424,7 @@ def _joined(tensors: Sequence[Any]) -> list[Any]:
 def _concat(xp, *arrays, axis):
     """y = the arrays one after another;  da_i = the part of g that came from a_i"""
     sizes = tuple(a.shape[axis] for a in arrays)
-    return xp.concatenate(arrays, axis=axis), lambda g: _pieces(g, sizes, axis)
+    return xp.concatenate(arrays, axis=axis), lambda g: tuple([g[i] for i in _places(g.shape, sizes, axis)])
 
 
 def concatenate(tensors: Sequence[Any], axis: int = 0, dim: int | None = None) -> Tensor:
@@ -450,25 +452,23 @@ def unbind(xp, a, axis=0):
     return tuple(xp.moveaxis(a, axis, 0)), vjp
 
 
-def _pieces(a: Any, sizes: Sequence[int], axis: int) -> tuple[Any, ...]:
-    """Slices of the given sizes along an axis: views."""
-    head = (slice(None),) * (axis % a.ndim)
-    cuts = [0]
-    for n in sizes:
-        cuts.append(cuts[-1] + n)
-    return tuple([a[(*head, slice(i, j))] for i, j in zip(cuts, cuts[1:], strict=False)])
+def _places(shape: tuple, sizes: Sequence[int], axis: int) -> list[tuple]:
+    """The indices of pieces of the given sizes along an axis."""
+    ends = list(itertools.accumulate(sizes))
+    return [(slice(None),) * (axis % len(shape)) + (slice(end - n, end),) for n, end in zip(sizes, ends, strict=True)]
 
 
 @primitive
 def _split(xp, a, *, sizes, axis):
     """y_i = the i-th piece of a;  da = the g_i one after another (zero where a piece was not used)"""
-    shape, dtype = a.shape, a.dtype
+    shape, places = a.shape, _places(a.shape, sizes, axis)
 
     def vjp(gs):
-        def zero(n):
-            return xp.zeros((*shape[:axis % len(shape)], n, *shape[axis % len(shape) + 1:]), dtype=dtype)
-        return (xp.concatenate([zero(n) if g is None else g for g, n in zip(gs, sizes, strict=True)], axis=axis),)
-    return _pieces(a, sizes, axis), vjp
+        if not builtins.any(g is None for g in gs):
+            return (xp.concatenate(gs, axis=axis),)
+        used = [_under(xp, put, g, index=place, shape=shape) for g, place in zip(gs, places, strict=True) if g is not None]
+        return (functools.reduce(lambda x, y: x + y, used),)
+    return tuple([a[place] for place in places]), vjp
 
 
 def split(a: Tensor, size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
@@ -531,11 +531,6 @@ def ones_like(xp, a):
 def full_like(xp, a, value):
     """y = one value in a's shape and dtype;  no gradient"""
     return xp.full_like(a, value), None
-
-
-def zeros(shape: Sequence[int], dtype: Any) -> Tensor:
-    """Zeros on the host, as an array namespace has them (inside second-order gradients)."""
-    return Tensor(np.zeros(shape, dtype))
 
 
 def max(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:

@@ -2,8 +2,8 @@
 
 As a namespace it is what NumPy and CuPy 14.2 have in common; `strict_api.json` lists it with CuPy's parameters. It
 
-  - refuses what CuPy refuses: NumPy arrays among its own, an implicit copy to the host, names and keywords it lacks;
-  - refuses what CuPy gets wrong in silence: ids outside of their axis wrap around, x[ids] = y with an id twice is a race;
+  - refuses what CuPy refuses: NumPy arrays among its own, an implicit copy to the host, what it does not have;
+  - refuses what CuPy gets wrong in silence: ids outside of their axis wrap, x[ids] = y with an id twice is a race;
   - refuses what CuPy does slowly in silence: an index on the host is uploaded at every call;
   - behaves as device memory: results are arrays, 0-d ones too, never NumPy scalars; x[0] is a view; the base of a view
     is the array that owns the memory; `empty` holds NaN, since a GPU's pool hands out used blocks;
@@ -32,20 +32,19 @@ _TABLE = json.loads(Path(__file__).with_name("strict_api.json").read_text())
 
 # Parameters that the host must know before a launch: CuPy refuses a device array there, or waits for its value.
 _HOST = frozenset("shape newshape axis axes axis1 axis2 axisa axisb axisc source destination start stop step num N M k "
-                  "n reps repeats indices_or_sections shift pad_width decimals ddof keepdims dtype order casting".split())
+                  "n reps repeats indices_or_sections shift pad_width decimals ddof keepdims dtype order".split())
 # First parameters of which CuPy calls a method, so that a number or a list fails there.
 _DEVICE = frozenset("a ary arr array prototype condition v m x".split())
 _ABOUT = frozenset("broadcast_shapes can_cast ndim promote_types result_type shape size".split())  # answers no array
 _VIEWS = frozenset("array_split ascontiguousarray astype atleast_1d atleast_2d atleast_3d broadcast_arrays "
                    "broadcast_to diagonal dsplit einsum expand_dims flip fliplr flipud hsplit imag matrix_transpose "
-                   "moveaxis ravel permute_dims real reshape rot90 split squeeze swapaxes transpose view vsplit".split())
+                   "moveaxis permute_dims ravel real reshape split squeeze swapaxes transpose view vsplit".split())
 _JOINS = frozenset("column_stack concat concatenate dstack hstack stack vstack".split())
 _WAITS = frozenset("argwhere flatnonzero nonzero unique".split())            # the result's shape depends on the values
 _LAUNCHES = {"empty": 0, "empty_like": 0, "eye": 2, "identity": 2, "var": 2, "std": 3}
-_ATOMIC = {"add": "efdilqILQ", "maximum": "fdilqILQ", "minimum": "fdilqILQ", "subtract": "iI"}   # dtypes of `ufunc.at`
-_INSTEAD = {"random": "draw on the host, minigrad.backend.generator(), and move the numbers with xp.asarray",
-            "errstate": "CuPy never warns; keep bad values out with xp.where",
-            "scatter_add": "xp.add.at(x, ids, values)"}
+_ATOMIC = {"add": "efdilqILQ", "maximum": "fdilqILQ", "minimum": "fdilqILQ", "subtract": "iI"}   # dtypes of ufunc.at
+_INSTEAD = {"random": "draw on the host: xp.asarray(minigrad.backend.generator().random(shape))",
+            "errstate": "keep bad values out with xp.where", "scatter_add": "xp.add.at(x, ids, values)"}
 _TO_DEVICE = "move it first, and once: xp.asarray(values, dtype=...)"
 
 
@@ -55,6 +54,13 @@ class StrictError(MinigradError, AssertionError):
 
 def _refuse(error: type[Exception], what: str, cupy: str, fix: str) -> NoReturn:
     raise error(describe(what, cupy=cupy, fix=fix))
+
+
+def _missing(where: str, name: str) -> NoReturn:
+    if name.startswith("__"):                                # a protocol being probed: nobody reads the text
+        raise AttributeError(name)
+    _refuse(AttributeError, f"{where} has no attribute {name!r}.", "it lacks it too, or strict_api.json leaves it out",
+            _INSTEAD.get(name, "use what NumPy and CuPy share; if both have it, add it to the table"))
 
 
 # ---------------------------------------------------------------------------------------------- counting
@@ -120,13 +126,11 @@ def _lower(value: Any, who: str, parameter: str, sources: list[ndarray]) -> Any:
                     f"pass a Python number: the host must know {parameter} before the kernel starts")
         sources.append(value)
         return value._host
-    if isinstance(value, np.ndarray):
-        _refuse(TypeError, f"{who} got a device array and a NumPy array.", "Unsupported type numpy.ndarray", _TO_DEVICE)
-    if not isinstance(value, (list, tuple)) or parameter in _HOST and not _holds_device(value):
-        return value
-    if parameter == "scalar" or not all(isinstance(v, (ndarray, np.ndarray, list, tuple)) for v in value):
-        _refuse(TypeError, f"{who} got a {type(value).__name__} of host values.", "Unsupported type", _TO_DEVICE)
-    return type(value)([_lower(v, who, parameter, sources) for v in value])
+    if isinstance(value, (list, tuple)) and (_holds_device(value) or parameter in _HOST) and parameter != "scalar":
+        return type(value)([_lower(v, who, parameter, sources) for v in value])
+    if isinstance(value, (np.ndarray, list, tuple)):
+        _refuse(TypeError, f"{who} got a {type(value).__name__} of the host.", "Unsupported type", _TO_DEVICE)
+    return value
 
 
 def _holds_device(value: Any) -> bool:
@@ -210,7 +214,10 @@ def _product(a: ndarray, b: ndarray) -> int:
 # ---------------------------------------------------------------------------------------------- indices
 
 def _index(index: Any, who: str) -> tuple[tuple, int]:
-    """An index for NumPy, and how many arrays it holds. An ellipsis at the end keeps x[0] of a vector a view."""
+    """An index for NumPy, and its launches: 0 without arrays; several arrays take a memset, one each, and the take.
+
+    An ellipsis at the end keeps x[0] of a vector a view.
+    """
     parts, arrays = [], 0
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, ndarray):
@@ -221,7 +228,7 @@ def _index(index: Any, who: str) -> tuple[tuple, int]:
             _refuse(StrictError, f"{who} got a {type(part).__name__} of the host as index.",
                     "it is uploaded at every call, and a graph capture fails", "upload it once: ids = xp.asarray(ids)")
         parts.append(part)
-    return tuple(parts if any(part is Ellipsis for part in parts) else [*parts, Ellipsis]), arrays
+    return tuple(parts if any(part is Ellipsis for part in parts) else [*parts, Ellipsis]), arrays + 2 * (arrays > 1)
 
 
 @contextmanager
@@ -243,10 +250,6 @@ def _no_race(who: str, positions: np.ndarray, value: Any) -> None:
     if getattr(value, "size", 1) > 1 and np.unique(positions).size < positions.size:    # one value twice is no race
         _refuse(StrictError, f"{who} writes to one place more than once.", "which value stays differs from run to run",
                 "make the ids unique, or add instead: xp.add.at(x, ids, value)")
-
-
-def _gather(arrays: int) -> int:
-    return arrays if arrays < 2 else arrays + 2              # several index arrays: memset, one kernel each, take
 
 
 # ---------------------------------------------------------------------------------------------- the array
@@ -271,10 +274,7 @@ class ndarray:                                               # noqa: N801  (the 
                                fnc=host.fnc, owndata=self.base is None)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):                            # a protocol being probed: nobody reads the text
-            raise AttributeError(name)
-        _refuse(AttributeError, f"ndarray has no attribute {name!r}.", "cupy.ndarray lacks it, or strict_api.json does",
-                "use what NumPy and CuPy share; if CuPy has it, add it to the table")
+        _missing("ndarray", name)
 
     def __array__(self, *args: Any, **kw: Any) -> NoReturn:
         _refuse(TypeError, "a device array was turned into a NumPy array.", "Implicit conversion is not allowed",
@@ -301,30 +301,25 @@ class ndarray:                                               # noqa: N801  (the 
         host, arrays = _index(index, "x[index]")
         with _in_range("x[ids]", arrays):
             out = _wrap(self._host[host], "x[index]", [self])
-        _count("launch", "x[ids]", _gather(arrays))
+        _count("launch", "x[ids]", arrays)
         return out
 
     def __setitem__(self, index: Any, value: Any) -> None:
         host, arrays = _index(index, "x[index] = value")
-        if isinstance(value, (np.ndarray, list, tuple)):
-            _refuse(ValueError, f"x[index] = value got a {type(value).__name__} of the host.",
-                    "non-scalar numpy.ndarray cannot be used for fill", _TO_DEVICE)
+        plain = _lower(value, "x[index] = value", "scalar", [])
         with _in_range("x[ids] = value", arrays):
             if arrays:
                 _no_race("x[ids] = value", _positions(self)[host], value)
                 _count("h2d", "x[ids] = number", not isinstance(value, ndarray))
-            self._host[host] = value._host if isinstance(value, ndarray) else value
-        _count("launch", "x[index] = value", _gather(arrays) or 1)
+            self._host[host] = plain
+        _count("launch", "x[index] = value", arrays or 1)
 
-    def fill(self, value: Any) -> None:
-        """One value everywhere."""
-        _count("sync", "fill by a device array", isinstance(value, ndarray))      # CuPy compares it with 0
-        self[...] = value
+    def fill(self, value: complex) -> None:
+        """One number everywhere."""
+        self[...] = value.item() if isinstance(value, ndarray) else value          # CuPy compares it with 0: a sync
 
-    def __copy__(self, memo: Any = None) -> ndarray:
+    def __deepcopy__(self, memo: dict) -> ndarray:
         return self.copy()
-
-    __deepcopy__ = __copy__
 
     def __reduce__(self) -> tuple:
         return asarray, (self.get(),)
@@ -407,7 +402,7 @@ class ufunc:                                                 # noqa: N801
         with _in_range(who, arrays):
             self._numpy.at(a._host, host, _lower(values, who, "scalar", []))
         _count("h2d", who, arrays > 0 and not isinstance(values, ndarray))
-        _count("launch", who, _gather(arrays) or 1)
+        _count("launch", who, arrays or 1)
 
 
 @cache
@@ -417,9 +412,8 @@ def _function(name: str) -> Callable:
     words, numpy = _TABLE["functions"][name].split(), getattr(np, name)
 
     def poisoned(*args: Any, **kw: Any) -> np.ndarray:
-        """`empty`, with values that nobody takes for zeros."""
         out = numpy(*args, **kw)
-        out.fill(np.nan if out.dtype.kind in "fc" else True if out.dtype == bool else np.iinfo(out.dtype).max)
+        out.fill(np.nan if out.dtype.kind in "fc" else 77)   # what nobody takes for zeros
         return out
     compute = poisoned if name.startswith("empty") else numpy
     return lambda *args, **kw: _call(name, compute, words, args, kw)
@@ -430,10 +424,7 @@ def __getattr__(name: str) -> Any:
         return getattr(np, name)
     if (name in _TABLE["ufuncs"] or name in _TABLE["functions"]) and hasattr(np, name):
         return _function(name)
-    if name.startswith("__"):
-        raise AttributeError(name)
-    _refuse(AttributeError, f"xp has no attribute {name!r}.", "CuPy or this NumPy lacks it, or strict_api.json does",
-            _INSTEAD.get(name, "use what NumPy and CuPy share; if both have it, add it to the table"))
+    _missing("xp", name)
 
 
 def array(obj: Any, dtype: Any = None, copy: bool | None = True, order: Any = "K") -> ndarray:

@@ -69,7 +69,7 @@ def train(ctx: Context, make: Callable[[], nn.Module], rate: float, x: np.ndarra
 @forecasting.run
 def run(ctx: Context) -> None:
     """Train the deck's networks, forecast the test set, and set the errors beside the slide's."""
-    sets = forecasting_sets(ctx.part("data"), 600 if ctx.quick else 10_000)
+    sets = forecasting_sets(ctx.part("data"), 300 if ctx.quick else 10_000)
     x, y, x_test, y_test = sets.x_train, sets.y_train, sets.x_test, sets.y_test
     forecasts = {"last_value": x_test[:, -1], "least_squares": least_squares(x, y, x_test)}
     for name, (row, _, make, rate) in NETWORKS.items():

@@ -1,9 +1,9 @@
 """What the grader looks at in 03_rnn: the draws, the parts and their points, and the mistakes that it recognises.
 
-The expected values come from the solution's text in notebook.py, which a test holds equal to minigrad's tape; the mutants
-are substitutions in it.  `visible` says whether the notebook's visible test notices the mistake (a test measures it).  Gradients are compared at 1e-11, and
-among their draws is one whose examples have gradients of very different size, each compared on its own, and a large one
-with little time: a numerical derivative fails at both.
+The expected values come from the solution's text in notebook.py, which a test holds equal to minigrad's tape; the
+mutants are substitutions in it.  `visible` says whether the notebook's visible test notices the mistake (a test measures
+it).  Gradients are compared at 1e-11, and among their draws is one whose examples have gradients of very different size,
+each compared on its own, and a large one with little time: a numerical derivative fails at both.
 """
 
 import numpy as np
