@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder import feedback
+from autograder import wording
 from autograder.check import Check, Part
 from autograder.compare import compare, judge
 from autograder.draws import CheckError, Draw, identical, is_constant
@@ -131,8 +131,8 @@ class _Grading:
         explained = {o for f in found for o in f.outputs}
         parts = [self.part_result(s) for s in states]
         score = self.score(states, parts)
-        feedback.part_sentences(check, self.outcomes, states, parts, explained)
-        message = feedback.message(check, self.outcomes, states, parts, self.changed, self.shared, self.stopped)
+        wording.part_sentences(check, self.outcomes, states, parts, explained)
+        message = wording.message(check, self.outcomes, states, parts, self.changed, self.shared, self.stopped)
         reason = self.stopped or ("ok" if score >= check.points else "partial" if score > 0 else "wrong")
         if not score and not self.stopped and all(isinstance(o.failure, StudentError) for o in self.outcomes):
             reason = "raises"
@@ -149,7 +149,7 @@ class _Grading:
                 continue
             self.outcomes.append(self.ask(draw))
             if len(self.outcomes) in (EMPTY_DRAWS, len(draws)) and all(map(_empty, self.outcomes)):
-                raise _Stop("not_written", feedback.not_written(self.check, self.outcomes[0]))
+                raise _Stop("not_written", wording.not_written(self.check, self.outcomes[0]))
         if self.check.copies and not self.stopped:
             for outcome in [o for o in self.outcomes if o.got is not None]:
                 self.look_for_shared_memory(outcome.draw)
@@ -194,7 +194,7 @@ class _Grading:
         outcome.want = want
         outcome.got = None if value is None else check.split(value)
         if outcome.got is None and not (value is None and want == [None]):
-            outcome.problem = feedback.wrong_count(check, value)
+            outcome.problem = wording.wrong_count(check, value)
             return
         outcome.got = outcome.got or [value]
         for k, (g, w) in enumerate(zip(outcome.got, want, strict=True)):
@@ -254,9 +254,9 @@ class _Grading:
     def judge_one(self, o: Outcome, want: Sequence[Any]) -> Mapping[str, str | None]:
         check = self.check
         names = [p.name for p in check.parts if p.kind == "value"]
-        form = next((feedback.named(check, k, v.form.sentence) for k, v in enumerate(o.verdicts) if v.form), "")
+        form = next((wording.named(check, k, v.form.sentence) for k, v in enumerate(o.verdicts) if v.form), "")
         if o.got is None or form:
-            return dict.fromkeys(names, form or o.problem or feedback.failed(check, o))
+            return dict.fromkeys(names, form or o.problem or wording.failed(check, o))
         one = len(check.names) == 1
         assert check.judge is not None
         try:
@@ -285,7 +285,7 @@ class _Grading:
             earned = 0.0 if state.failed else part.points * (self.form_share if state.bad_form else 1)
         if part is self.check.edge_part and (self.changed or self.shared):
             earned, ok = 0.0, False
-            state.sentence = state.sentence or feedback.wrote_into(self.changed, self.shared)
+            state.sentence = state.sentence or wording.wrote_into(self.changed, self.shared)
         if self.form_share == 1 and state.bad_form:
             ok = not state.failed           # the shape part has paid for it
         return PartResult(part.name, part.points, round(earned, 1), ok)
@@ -396,7 +396,7 @@ class _Carried:
 
 def _empty(outcome: Outcome) -> bool:
     """Nothing came: None where something is expected, or the NotImplementedError of the release."""
-    nothing = outcome.got is None and outcome.problem == feedback.NOTHING
+    nothing = outcome.got is None and outcome.problem == wording.NOTHING
     return nothing or isinstance(outcome.failure, StudentError) and outcome.failure.ename == "NotImplementedError"
 
 

@@ -117,6 +117,7 @@ class Sandbox:
         """A fresh process for one submission. Raises SandboxError when the worker cannot be brought back."""
         if self._worker is None:
             raise SandboxError("this sandbox is closed")
+        self._worker.check_owner()
         if not self._worker.alive():
             self._worker.close()
             self._worker = Worker(self.layer, self._view, self.limits)
@@ -177,9 +178,10 @@ class Worker:
         run = [python, "-I", "-S", "-B", "-X", "utf8", str(home / "boot" / "worker.py"), str(fd), config]
         if "bwrap" not in self.parts:
             return run
-        if shutil.which("bwrap") is None:
+        bwrap = shutil.which("bwrap")
+        if bwrap is None:
             raise SandboxError("bubblewrap is not installed")
-        return [*bwrap_command(view, self._scratch, python), *run]
+        return [bwrap, *bwrap_options(view, self._scratch, python), *run]
 
     def _told(self) -> str:
         """The last line that the worker, or bubblewrap, wrote before it gave up."""
@@ -206,8 +208,7 @@ class Worker:
             return 9
 
     def _command_answer(self, command: dict[str, Any], fds: list[int] | None = None) -> dict[str, Any]:
-        if os.getpid() != self.owner:
-            raise SandboxError("a sandbox serves the process that made it: make one in each process")
+        self.check_owner()
         with self._lock:
             try:
                 self._control.settimeout(10)
@@ -231,6 +232,11 @@ class Worker:
     def broken(self, why: str) -> SandboxError:
         """The error for a child that could not lock itself up."""
         return SandboxError(f"a child of the worker could not be confined: {why}")
+
+    def check_owner(self) -> None:
+        """Two processes on one control socket would read each other's answers."""
+        if os.getpid() != self.owner:
+            raise SandboxError("a sandbox serves the process that made it: make one in each process")
 
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None and self._control.fileno() >= 0
@@ -281,22 +287,22 @@ def _environment(limits: Limits) -> dict[str, str]:
     return env
 
 
-def bwrap_command(view: Path, scratch: Path, python: str) -> list[str]:
-    """bubblewrap with nothing to see but the interpreter, the standard library, system libraries and the view.
+def bwrap_options(view: Path, scratch: Path, python: str) -> list[str]:
+    """bubblewrap's options: nothing to see but the interpreter, the standard library, system libraries and the view.
 
     No /proc, no /etc but the loader's files, no home, no site-packages: every python folder among the system's
     libraries is covered by an empty one, then the standard library is laid over, its site-packages covered again.
     """
     empty = str(view / "empty")
-    command = ["bwrap", "--unshare-all", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox"]
+    options = ["--unshare-all", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox"]
 
     def readable(path: Path | str, at: Path | str | None = None) -> None:
-        command.extend(["--ro-bind", str(path), str(at or path)])
+        options.extend(["--ro-bind", str(path), str(at or path)])
 
     folders = [Path(p) for p in ("/usr/lib", "/usr/lib32", "/usr/lib64", "/lib", "/lib32", "/lib64")]
     for folder in folders:
         if folder.is_symlink():
-            command.extend(["--symlink", os.readlink(folder), str(folder)])
+            options.extend(["--symlink", os.readlink(folder), str(folder)])
         elif folder.is_dir():
             readable(folder)
             for entry in folder.glob("python*"):
@@ -317,6 +323,6 @@ def bwrap_command(view: Path, scratch: Path, python: str) -> list[str]:
         for library in libraries.glob("*.so*"):
             readable(library)
     for device in ("/dev/null", "/dev/zero", "/dev/urandom"):
-        command.extend(["--dev-bind", device, device])
+        options.extend(["--dev-bind", device, device])
     readable(view, BWRAP_VIEW)
-    return [*command, "--bind", str(scratch), str(scratch), "--remount-ro", "/", "--chdir", "/"]
+    return [*options, "--bind", str(scratch), str(scratch), "--remount-ro", "/", "--chdir", "/"]

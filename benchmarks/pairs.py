@@ -1,8 +1,8 @@
 """Interleaved pairs: two processes take turns, and each pair of turns gives one ratio.
 
-Two processes, because the thread pools of OpenBLAS and OpenMP spin after a call and would disturb the other side. Within a
-turn the lower quartile counts (what a step costs when nobody disturbs it), over the pairs the median. A turn waits for a
-moment in which the machine does nothing else.
+Two processes, because the thread pools of OpenBLAS and OpenMP spin after a call and would disturb the other side.
+Within a turn the lower quartile counts (what a step costs when nobody disturbs it), over the pairs the median. A turn
+waits for a moment in which the machine does nothing else.
 """
 from __future__ import annotations
 

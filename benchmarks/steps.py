@@ -1,4 +1,4 @@
-"""The steps that are compared: each function makes one, ours beside the peer's, with the same sizes and the same work."""
+"""The steps that are compared: each function makes one, ours beside the peer's, with the same sizes and work."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 Step = Callable[[], object]
-CHAIN = 800                                    # operations in a chain: long enough that the sum at its end does not count
+CHAIN = 800                                    # operations in a chain: so many that the sum at its end is nothing
 
 
 def tape_forward() -> Step:

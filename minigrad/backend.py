@@ -89,7 +89,7 @@ def cuda_status() -> tuple[bool, str]:
         x = cupy.arange(4, dtype="f4")
         right = float((x[None] @ x[:, None] + x.sum())[0, 0]) == 20.0
         return right, "usable" if right else "a product of four numbers came out wrong"
-    except Exception as error:                       # anything can fail here: driver, toolkit, headers, library versions
+    except Exception as error:                       # anything can fail here: driver, toolkit, headers, versions
         return False, f"{type(error).__name__}: {error}"
 
 

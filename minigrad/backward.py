@@ -1,10 +1,10 @@
 """The tape, second half: walking it from its newest node to its oldest.
 
-Order is creation order: a heap gives the newest node that has a gradient, its vjp gives the gradients of its inputs, and
-nothing is visited twice. There is no recursion and no sort, so a chain of 100,000 steps is walked in linear time.
+Order is creation order: a heap gives the newest node that has a gradient, its vjp gives the gradients of its inputs,
+and nothing is visited twice. There is no recursion and no sort, so a chain of 100,000 steps is walked in linear time.
 
-Second order (`create_graph=True`) needs vjps that compute on Tensors. The tape kept arrays, and only those that the first
-order needs; so the forward pass is replayed on Tensors: the same primitives, with minigrad itself as array namespace.
+Second order (`create_graph=True`) needs vjps that compute on Tensors. The tape kept arrays, and only those that the
+first order needs; so the forward pass is replayed on Tensors: the same primitives, with minigrad itself as namespace.
 """
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def accumulate(y: Tensor, gradient: Tensor | None, retain: bool, create_graph: b
 
 
 def detach(state: Any) -> Any:
-    """A state cut from its history: a Tensor, or nested tuples, lists and dicts of them (truncated BPTT in one call)."""
+    """A state cut from its history: a Tensor, or nested tuples, lists and dicts of them. Truncated BPTT in one call."""
     if isinstance(state, Tensor):
         return state.detach()
     if isinstance(state, dict):
@@ -173,6 +173,7 @@ def _sweep(starts: list[tuple[Tensor, Tensor]], wanted: list[Tensor] | None, ret
         caught[key] = (leaf, run_hooks(leaf.hooks, g, leaf.device) if leaf.hooks is not None else g)
     if create_graph:
         return caught
+    g: Any
     for key, (x, g) in caught.items():         # a stored gradient owns its memory: g may be a view, or shared
         if not isinstance(g, x.device.array) or g.base is not None or id(g) in shared:
             g = x.device.xp.array(g)
@@ -221,7 +222,7 @@ def _check_saved(node: Node) -> None:
     """Raise InplaceError if a value that was written since is one that the vjp saved (it is in its closure)."""
     written = {cell[1]: cell[2] for cell in _versions(node)}
     if written:
-        for cell in node.vjp.__closure__ or ():
+        for cell in getattr(node.vjp, "__closure__", None) or ():
             for array in _arrays(cell.cell_contents):
                 if id(owner(array)) in written:
                     raise _overwritten(node, tuple(array.shape), written[id(owner(array))])
@@ -256,7 +257,7 @@ def _replay(edges: list[Any]) -> dict[Node, Any]:
             return Tensor(x.data, False, x.device)
         if not isinstance(x, (Node, Port)):
             return x
-        alive = x.ref()
+        alive = x.ref() if x.ref is not None else None
         if alive is not None:
             return alive
         return values[x] if isinstance(x, Node) else values[x.node][x.index]

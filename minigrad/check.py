@@ -1,8 +1,8 @@
 """Checking gradients against differences, and arrays against each other.
 
 `gradcheck` compares one number: the derivative along a random direction, by the tape and by central differences. Two
-evaluations of f decide for inputs of any size, and a wrong gradient is missed only by a direction orthogonal to the error.
-On failure it looks at single entries and prints where they differ.
+evaluations of f decide for inputs of any size, and a wrong gradient is missed only by a direction orthogonal to the
+error. On failure it looks at single entries and prints where they differ.
 """
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def gradcheck(f: Callable[..., Any], inputs: Tensor | Sequence[Tensor], *, eps: 
     checked = [i for i, x in enumerate(xs) if isinstance(x, Tensor) and x.requires_grad]
     for i in checked:
         if xs[i].dtype != np.float64:
-            raise DTypeError(describe(f"gradcheck needs float64, and input {i} is {xs[i].dtype}: differences in float32 "
-                                      "have 3 digits.", fix="mg.tensor(..., dtype=mg.float64)"))
+            raise DTypeError(describe(f"gradcheck needs float64, and input {i} is {xs[i].dtype}: differences in "
+                                      "float32 have 3 digits.", fix="mg.tensor(..., dtype=mg.float64)"))
     rng = np.random.default_rng(seed)
     weights: list[np.ndarray] = []
 
-    def scalar(*args: Tensor) -> Tensor:
+    def scalar(*args: Tensor) -> Any:
         """f's outputs joined with fixed random weights, so that no gradient cancels."""
         ys = f(*args)
         total = None

@@ -36,7 +36,8 @@ def _shape(shape: Sequence[Any]) -> tuple[int, ...]:
     return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else tuple(shape)
 
 
-def full(shape: Sequence[int], value: float, dtype: Any = None, device: Any = "cpu", requires_grad: bool = False) -> Tensor:
+def full(shape: Sequence[int], value: float, dtype: Any = None, device: Any = "cpu",
+         requires_grad: bool = False) -> Tensor:
     """A tensor of one value."""
     return _place(np.full(shape, value, dtype or get_default_dtype()), device, requires_grad)
 

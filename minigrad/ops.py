@@ -180,7 +180,7 @@ def cast(xp, a, *, dtype):
 
 
 def astype(a: Tensor, dtype: Any) -> Tensor:
-    """The tensor as another dtype. Integers and booleans have no gradient, and become exactly the dtype that was asked."""
+    """The tensor as another dtype. Integers and booleans have no gradient; they become exactly what was asked."""
     return cast(a, dtype=np.dtype(dtype)) if a.dtype.kind == "f" else Tensor(a.data.astype(dtype), False, a.device)
 
 
@@ -387,7 +387,7 @@ def plain_index(index: Any, of: Tensor) -> Any:
             if i is Ellipsis:
                 break                          # ids behind an ellipsis are left to the array library
             _check_ids(i, axis, of)
-            axis += 0 if i is None else i.ndim if getattr(i, "dtype", None) == bool else 1
+            axis += 0 if i is None else i.ndim if getattr(i, "dtype", None) == np.bool_ else 1
         return out
     index = _plain_part(index, of)
     _check_ids(index, 0, of)
@@ -466,7 +466,8 @@ def _split(xp, a, *, sizes, axis):
     def vjp(gs):
         if not builtins.any(g is None for g in gs):
             return (xp.concatenate(gs, axis=axis),)
-        used = [_under(xp, put, g, index=place, shape=shape) for g, place in zip(gs, places, strict=True) if g is not None]
+        used = [_under(xp, put, g, index=place, shape=shape)
+                for g, place in zip(gs, places, strict=True) if g is not None]
         return (functools.reduce(lambda x, y: x + y, used),)
     return tuple([a[place] for place in places]), vjp
 

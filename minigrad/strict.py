@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .backend import owner
 from .errors import MinigradError, describe
 
 _TABLE = json.loads(Path(__file__).with_name("strict_api.json").read_text())
@@ -149,14 +150,8 @@ def _wrap(value: Any, who: str, sources: list[ndarray]) -> Any:
     for source in sources:
         if host is source._host:
             return source
-    base = next((source for source in sources if _owner(source._host) is _owner(host)), None)
+    base = next((source for source in sources if owner(source._host) is owner(host)), None)
     return ndarray(host, base if base is None or base.base is None else base.base)
-
-
-def _owner(host: Any) -> Any:
-    while getattr(host, "base", None) is not None:
-        host = host.base
-    return host
 
 
 def _parameter(words: list[str], position: int, who: str) -> str:
@@ -232,11 +227,11 @@ def _index(index: Any, who: str) -> tuple[tuple, int]:
 
 
 @contextmanager
-def _in_range(who: str, arrays: int = 1) -> Iterator[None]:
+def _in_range(who: str, launches: int = 1) -> Iterator[None]:
     try:
         yield
     except IndexError as error:
-        if not arrays:                                       # x[7] by a plain number is an IndexError in CuPy too
+        if not launches:                                     # x[7] by a plain number is an IndexError in CuPy too
             raise
         _refuse(IndexError, f"{who}: {error}", "an id outside of its axis wraps around in silence, to another row",
                 "check ids against the axis before the lookup")
@@ -298,21 +293,21 @@ class ndarray:                                               # noqa: N801  (the 
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index: Any) -> ndarray:
-        host, arrays = _index(index, "x[index]")
-        with _in_range("x[ids]", arrays):
+        host, launches = _index(index, "x[index]")
+        with _in_range("x[ids]", launches):
             out = _wrap(self._host[host], "x[index]", [self])
-        _count("launch", "x[ids]", arrays)
+        _count("launch", "x[ids]", launches)
         return out
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        host, arrays = _index(index, "x[index] = value")
+        host, launches = _index(index, "x[index] = value")
         plain = _lower(value, "x[index] = value", "scalar", [])
-        with _in_range("x[ids] = value", arrays):
-            if arrays:
+        with _in_range("x[ids] = value", launches):
+            if launches:
                 _no_race("x[ids] = value", _positions(self)[host], value)
                 _count("h2d", "x[ids] = number", not isinstance(value, ndarray))
             self._host[host] = plain
-        _count("launch", "x[index] = value", arrays or 1)
+        _count("launch", "x[index] = value", launches or 1)
 
     def fill(self, value: complex) -> None:
         """One number everywhere."""
@@ -398,11 +393,11 @@ class ufunc:                                                 # noqa: N801
             _refuse(TypeError, f"{who} on {getattr(a, 'dtype', type(a).__name__)}.",
                     f"there are atomics for {', '.join(_ATOMIC)}; {who} takes dtypes {dtypes or 'none'}",
                     "cast first, or write to unique ids: x[ids] = value")
-        host, arrays = _index(index, who)
-        with _in_range(who, arrays):
+        host, launches = _index(index, who)
+        with _in_range(who, launches):
             self._numpy.at(a._host, host, _lower(values, who, "scalar", []))
-        _count("h2d", who, arrays > 0 and not isinstance(values, ndarray))
-        _count("launch", who, arrays or 1)
+        _count("h2d", who, launches > 0 and not isinstance(values, ndarray))
+        _count("launch", who, launches or 1)
 
 
 @cache
@@ -428,7 +423,7 @@ def __getattr__(name: str) -> Any:
 
 
 def array(obj: Any, dtype: Any = None, copy: bool | None = True, order: Any = "K") -> ndarray:
-    """A new device array: uploaded from the host, copied from a device array, or joined from lists of device arrays."""
+    """A new device array: uploaded from the host, copied from a device array, or joined from lists of device launches."""
     if isinstance(obj, ndarray):
         return obj.astype(obj.dtype if dtype is None else dtype, order=order, copy=bool(copy))
     joined = _holds_device(obj)

@@ -1,7 +1,8 @@
 """The tape, first half: what a Tensor is, and how a computation is recorded.
 
-Recording is here, walking backward is in `backward.py`. A primitive is a pure function of an array namespace and arrays; it returns its value and its vjp, the function that
-turns the gradient of the value into the gradients of the arguments (`ops.py` holds them):
+Recording is here, walking backward is in `backward.py`. A primitive is a pure function of a namespace and arrays;
+it returns its value and its vjp, the function that turns the gradient of the value into the gradients of the arguments
+(`ops.py` holds them):
 
     @primitive
     def tanh(xp, a):
@@ -9,9 +10,9 @@ turns the gradient of the value into the gradients of the arguments (`ops.py` ho
         y = xp.tanh(a)
         return y, lambda g: (g * (1 - y * y),)
 
-Everything that primitives share is here, once: dtypes, devices, un-broadcasting, accumulation, provenance, mutation
-checks, freeing. A Tensor holds its Node, a Node holds its inputs' nodes and its vjp, and no Node holds its output: there
-are no reference cycles, so memory goes back when the last name goes.
+Everything that primitives share is in these two files, once: dtypes, devices, un-broadcasting, accumulation,
+provenance, mutation checks, freeing. A Tensor holds its Node, a Node holds its inputs' nodes and its vjp, and no Node
+holds its output: there are no reference cycles, so memory goes back when the last name goes.
 """
 from __future__ import annotations
 
@@ -23,19 +24,29 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .backend import Device, cpu, device, owner
-from .errors import (DeviceError, DTypeError, GradError, IndexRangeError, InplaceError, MinigradError, ShapeError,
-                     describe, place, shape_list)
+from .errors import (
+    DeviceError,
+    DTypeError,
+    GradError,
+    IndexRangeError,
+    InplaceError,
+    MinigradError,
+    ShapeError,
+    describe,
+    place,
+    shape_list,
+)
 
 # ---------------------------------------------------------------------------------------------- state
 
 _next = itertools.count(1).__next__            # one clock for nodes and mutations: creation order is the tape's order
 _recording = True
-_last_write = 0                                # the clock at the last in-place write: older than a node, nothing to check
+_last_write = 0                                # the clock at the last in-place write
 _scope = ""                                    # dotted name of the module that is running (nn/module.py sets it)
 _default_dtype = np.dtype(np.float32)
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -113,6 +124,20 @@ class Node:
 
     __slots__ = ("id", "op", "kw", "inputs", "vjp", "shape", "dtype", "version", "ref", "where", "scope", "hooks",
                  "ports", "freed")
+    id: int
+    op: Op
+    kw: dict[str, Any]
+    inputs: Sequence[Any]
+    vjp: Callable[..., Any] | None             # None after backward freed the node
+    shape: tuple
+    dtype: Any
+    version: list | None
+    ref: Callable[[], Tensor | None] | None
+    where: tuple[CodeType, int] | None
+    scope: str
+    hooks: list | None
+    ports: list[tuple[Any, Any]] | None        # (shape, dtype) of each output, where there are several
+    freed: tuple[int, Any] | None
 
     def __repr__(self) -> str:
         return f"<{self.op.name} -> {self.shape}>"
@@ -122,6 +147,12 @@ class Port:
     """One output of a node that has several (split, unbind, a whole RNN)."""
 
     __slots__ = ("node", "index", "shape", "dtype", "version", "ref")
+    node: Node
+    index: int
+    shape: tuple
+    dtype: Any
+    version: list
+    ref: Callable[[], Tensor | None]
 
 
 class Constant:
@@ -311,6 +342,28 @@ class Tensor:
                                         "write under mg.no_grad()"))
         touch(self)
         return self.data
+
+    if TYPE_CHECKING:                          # `ops.py` attaches these and the named methods; here for type checkers
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __iter__(self) -> Iterator[Tensor]: ...
+        def __neg__(self) -> Tensor: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
 
 
 def touch(*tensors: Tensor) -> None:

@@ -49,8 +49,8 @@ def test_an_empty_environment_needs_numpy_alone(wheel, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
     python = next(p for p in (tmp_path / "env/bin/python", tmp_path / "env/Scripts/python.exe") if p.exists())
     subprocess.run([python, "-m", "pip", "install", "-q", str(wheel)], check=True)
-    listed = subprocess.run([python, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True)
-    names = {line.split("==")[0].lower() for line in listed.stdout.split()}
+    listed = subprocess.check_output([python, "-m", "pip", "list", "--format=freeze"], text=True)
+    names = {line.split("==")[0].lower() for line in listed.split()}
     assert names <= {"minigrad-course", "numpy", "pip", "setuptools"}, names
     code = "import minigrad as mg; x = mg.ones(2, requires_grad=True); (x * x).sum().backward(); print(x.grad.tolist())"
     out = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)

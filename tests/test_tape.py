@@ -275,8 +275,8 @@ def test_random_values_are_the_same_on_every_device(device):
 
 def test_importing_minigrad_imports_numpy_alone():
     """A student's first cell must not wait for plotting or GPU libraries."""
-    code = ("import sys, minigrad; bad = {'matplotlib', 'cupy', 'torch', 'rich', 'IPython', 'scipy'} & set(sys.modules); "
-            "assert not bad, bad")
+    code = ("import sys, minigrad; bad = {'matplotlib', 'cupy', 'torch', 'rich', 'IPython', 'scipy'} "
+            "& set(sys.modules); assert not bad, bad")
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -405,6 +405,9 @@ def clip_draws(rng):
         c = float(rng.uniform(0.5, 4))
         yield Draw((gradients(rng, count, c * rng.uniform(0.2, 0.8)), c), {"norm below c": True})
     yield Draw(([np.array([3.0, 0.0]), np.array([[4.0]])], 5.0), {"norm below c": True, "norm equal to c": True})
+    # One draw above c, or handing the list back would earn this part; with one entry alone, so that clipping entry by
+    # entry loses nothing here.
+    yield Draw(([np.array([0.0, -float(rng.uniform(3, 6)), 0.0])], 2.0), {"norm below c": True, "but for one": True})
     yield Draw(([np.zeros((2, 3)), np.zeros(4)], 1.0), {"norm below c": True, "zeros": True})
     for count in (2, 3, 4, 3):
         c = float(rng.uniform(0.5, 4))
@@ -517,8 +520,8 @@ hello.mutant("no_shift", visible=True, family="targets not shifted",
              question="Your loss is nearly 0 after training. Which letter does the network answer to h?")
 hello.mutant("descent_sign", replace="p - RATE * g", by="p + RATE * g", visible=True, family="sign",
              says="Go *against* the gradient: subtract it.")
-hello.mutant("state_never_reset", replace="hs = rnn_forward(INPUTS, h0, W_x, W_h, b)", visible=False,
-             by="hs = rnn_forward(INPUTS, hs[-1] if epoch else h0, W_x, W_h, b)", family="state not reset",
+hello.mutant("state_never_reset", visible=False, family="state not reset",
+             replace="        if epoch % 10 == 9:", by="        h0 = hs[-1]\n        if epoch % 10 == 9:",
              says="Each word starts from h_0 = 0; state left over from the last epoch changes the spelling.")
 hello.mutant("no_sampling_feedback", replace="one_hot(word[-1])", by='one_hot("h")', visible=True, family="no feedback",
              says='When sampling, each character that was drawn is the next input; yours always reads "h".',

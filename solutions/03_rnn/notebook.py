@@ -113,6 +113,7 @@ course.test(
 )
 ### BEGIN HIDDEN TESTS
 from autograder.kernel import score
+
 score("03_rnn", "rnn-step-test")
 ### END HIDDEN TESTS
 
@@ -181,6 +182,7 @@ course.test(
 )
 ### BEGIN HIDDEN TESTS
 from autograder.kernel import score
+
 score("03_rnn", "rnn-forward-test")
 ### END HIDDEN TESTS
 
@@ -282,6 +284,7 @@ course.test(
 )
 ### BEGIN HIDDEN TESTS
 from autograder.kernel import score
+
 score("03_rnn", "rnn-step-backward-test")
 ### END HIDDEN TESTS
 
@@ -375,6 +378,7 @@ course.test(
 )
 ### BEGIN HIDDEN TESTS
 from autograder.kernel import score
+
 score("03_rnn", "rnn-backward-test")
 ### END HIDDEN TESTS
 
@@ -485,6 +489,7 @@ course.test(
 )
 ### BEGIN HIDDEN TESTS
 from autograder.kernel import score
+
 score("03_rnn", "truncated-bptt-chunks-test")
 ### END HIDDEN TESTS
 
@@ -557,6 +562,7 @@ course.test(
 )
 ### BEGIN HIDDEN TESTS
 from autograder.kernel import score
+
 score("03_rnn", "clip-gradient-test")
 ### END HIDDEN TESTS
 
@@ -686,6 +692,7 @@ course.test(
 )
 ### BEGIN HIDDEN TESTS
 from autograder.kernel import score
+
 score("03_rnn", "train-hello-test")
 ### END HIDDEN TESTS
 

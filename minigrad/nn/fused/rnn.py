@@ -3,7 +3,7 @@
     z_t = [h_{t-1}; x_t; 1]                    one block a step: the state is written where the next product reads it
     h_t = phi(W z_t),  W = [W_hh, W_ih, b]     inputs, biases and recurrence are one product
     d_t = (dy_t + W_hh^T d_{t+1}) phi'(h_t)    a product, a sum, a multiplication; phi' of all steps is one call
-    dW  = sum_t d_t z_t^T                      one product over all steps gives dW_hh, dW_ih and db
+    dW  = sum_t d_t z_t^T                      one product over all steps for each weight
 
 KTH, *BPTT Step by Step*; Chemnitz, *BPTT (4th)*: store all x and h, accumulate backwards.
 """
@@ -38,12 +38,6 @@ class _Backward:
         self.columns = np.empty((H, T, B), dtype)
         self.steps = list(zip(self.d, self.slope, strict=True))[::-1]
         self.nbytes = sum(a.nbytes for a in (self.wt, self.dh, self.slope, self.d, self.columns))
-
-
-def _columns(out: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """(T, G, B) -> (G, T B): the steps side by side, for one product over all of them."""
-    np.copyto(out, a.transpose(1, 0, 2))
-    return out.reshape(len(out), -1)
 
 
 @primitive(second=False)
@@ -105,20 +99,22 @@ def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
                 add(d, dh, d)
                 multiply(d, slope, d)
                 dot(wt, d, dh)
-        ds = _columns(s.columns, s.d)                          # (H, T B)
-        joint: list[Any] = []
+        np.copyto(s.columns, s.d.transpose(1, 0, 2))           # the steps side by side: one product over all of them
+        ds = s.columns.reshape(H, T * B)
+        kept: list[Any] = []
 
-        def dw() -> Any:
-            if not joint:
-                zs = Lease(("columns", z.shape, z.dtype.char), lambda: np.empty((z.shape[1], T, B), z.dtype))
-                joint.append(np.dot(_columns(zs.space, z), ds.T).T)          # (H, K)
-            return joint[0]
+        def rows() -> Any:
+            """[h_{t-1}, x_t] of all steps as rows (T B, H + D)."""
+            if not kept:
+                kept.append(Lease(("rnn rows", T, B, D, H, h.dtype.char), lambda: np.empty((T, B, H + D), h.dtype)))
+                np.copyto(kept[0].space, z[:, :-1].transpose(0, 2, 1))
+            return kept[0].space.reshape(T * B, H + D)
 
         def dx() -> Any:
             out = np.dot(w_ih.T, ds).reshape(D, T, B).transpose(1, 2, 0)
             return out[::-1] if reverse else out
-        return (dx, lambda: scratch.space.dh.T.copy(), lambda: dw()[:, H:-1], lambda: dw()[:, :H], lambda: dw()[:, -1],
-                lambda: dw()[:, -1])
+        return (dx, lambda: scratch.space.dh.T.copy(), lambda: np.dot(ds, rows()[:, H:]),
+                lambda: np.dot(ds, rows()[:, :H]), lambda: ds.sum(1), lambda: ds.sum(1))
     return (y[::-1] if reverse else y, last), vjp
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 HANDFUL = 8         # students a task: enough to share the templates, few enough to see progress and to balance
 
 
-class Feedback:
+class Pages:
     """Worker processes for feedback. They load nbgrader (2 s) as soon as they are made: make them early.
 
     Use as a context manager, or call `close`.
@@ -31,7 +31,7 @@ class Feedback:
         for _ in range(self.jobs):
             self._pool.submit(os.getpid)
 
-    def __enter__(self) -> Feedback:
+    def __enter__(self) -> Pages:
         return self
 
     def __exit__(self, *exc: object) -> None:
