@@ -204,12 +204,20 @@ class Classroom:
     def thief(self, function: str) -> str:
         """Looks for the solution where it knows that it lies, and answers zeros when it does not get at it."""
         head = self.solution[function].splitlines()[0]
-        places = [str(self.root / "checks" / self.assignment.name / "notebook.py"), "../checks", "/proc/self/cwd"]
-        return (f"{head}\n    for place in {places!r}:\n        try:\n            text = open(place).read()\n"
-                f"            space = {{'np': np, '__name__': 'stolen'}}\n"
-                f"            exec(text[text.index('def rnn_step('):], space)\n"
-                f"            return space[{function!r}]({_parameters(head)})\n        except Exception:\n"
-                f"            continue\n    return 0 * {_parameters(head).split(', ')[0]}")
+        name = self.assignment.name
+        places = [str(self.root / "checks" / name / "notebook.py"), f"../../../checks/{name}/notebook.py"]
+        names = head[head.index("(") + 1:head.rindex(")")]
+        return (f"{head}\n"
+                f"    for place in {places!r}:\n"
+                f"        try:\n"
+                f"            space = {{'np': np}}\n"
+                f"            for cell in open(place).read().split('# %%'):\n"
+                f"                if {BEGIN_SOLUTION!r} in cell:\n"
+                f"                    exec('#' + cell, space)\n"
+                f"            return space[{function!r}]({names})\n"
+                f"        except OSError:\n"
+                f"            continue\n"
+                f"    return 0 * {names.split(', ')[0]}")
 
 
 def without_markers(source: str) -> str:
@@ -237,7 +245,3 @@ def forge(notebook: Notebook) -> None:
                 {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<b>all tests passed</b>"}},
             ]
             meta["points"] = 1000
-
-
-def _parameters(head: str) -> str:
-    return head[head.index("(") + 1:head.rindex(")")]

@@ -25,6 +25,7 @@ from autograder.misconception import MORE_DRAWS, Found, Outcome, Search, example
 from autograder.result import CellResult, Misconception, PartResult
 from autograder.student import (
     MissingName,
+    Spoiler,
     Student,
     StudentDied,
     StudentError,
@@ -150,9 +151,9 @@ class _Grading:
             self.outcomes.append(self.ask(draw))
             if len(self.outcomes) in (EMPTY_DRAWS, len(draws)) and all(map(_empty, self.outcomes)):
                 raise _Stop("not_written", wording.not_written(self.check, self.outcomes[0]))
-        if self.check.copies and not self.stopped:
+        if self.check.copies and not self.stopped and isinstance(self.student, Spoiler):
             for outcome in [o for o in self.outcomes if o.got is not None]:
-                self.look_for_shared_memory(outcome.draw)
+                self.look_for_shared_memory(self.student, outcome.draw)
 
     def ask(self, draw: Draw) -> Outcome:
         """Call the student's function on a draw and compare what comes."""
@@ -172,13 +173,16 @@ class _Grading:
             self.fill(outcome, value)
         return outcome
 
-    def call(self, name: str, args: tuple[Any, ...], budget: float | None = None, **how: Any) -> tuple[Any, Any]:
+    def call(self, name: str, args: tuple[Any, ...], budget: float | None = None) -> tuple[Any, Any]:
         """Call a function of the student's within what is left of the cell's time."""
+        return self.timed(self.student.call, name, args, budget)
+
+    def timed(self, how: Callable[..., Any], name: str, args: tuple[Any, ...], budget: float | None) -> Any:
         if self.left <= 0:
             raise StudentTimeout("the cell's time is used up")
         began = time.perf_counter()
         try:
-            return self.student.call(name, args, timeout=min(budget or self.draw_limit, self.left), **how)
+            return how(name, args, timeout=min(budget or self.draw_limit, self.left))
         finally:
             self.left -= time.perf_counter() - began
 
@@ -203,9 +207,9 @@ class _Grading:
             if outcome.verdicts[-1].note:
                 self.notes[outcome.verdicts[-1].note or ""] = None
 
-    def look_for_shared_memory(self, draw: Draw) -> None:
+    def look_for_shared_memory(self, student: Spoiler, draw: Draw) -> None:
         try:
-            _, after = self.call(self.check.function, draw.args, draw.budget, spoil=True)
+            after = self.timed(student.spoiled, self.check.function, draw.args, draw.budget)
         except StudentFailure:
             return                          # it answered a moment ago; nothing is known, so nothing is taken
         self.shared.update(_differing(self.check, draw.args, after) - self.changed)

@@ -13,7 +13,7 @@ notebook kernel. The oracle sees no difference, so a score cannot depend on the 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class StudentFailure(Exception):
@@ -63,13 +63,23 @@ class Untransferable(StudentFailure):
 class Student(Protocol):
     """A student's notebook whose functions can be called."""
 
-    def call(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None,
-             spoil: bool = False) -> tuple[Any, tuple[Any, ...]]:
+    def call(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None) -> tuple[Any, tuple[Any, ...]]:
         """Call the notebook's global function `name` with copies of `args`.
 
         Returns the value and the arguments as they are after the call: an argument that the function changed differs
         from the one that was passed. Raises a StudentFailure and nothing else. `timeout` is in seconds; without it
-        the limit of a draw holds. `spoil` adds 1 to every array of the result, in place and after the result was
-        taken but before the arguments are: an argument that shares memory with the result then differs.
+        the limit of a draw holds.
+        """
+        ...
+
+
+@runtime_checkable
+class Spoiler(Protocol):
+    """A Student that can also be asked whether results share memory with arguments."""
+
+    def spoiled(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None) -> tuple[Any, ...]:
+        """Call the function, then change every array of its result in place; return the arguments as they are then.
+
+        An argument that shares memory with the result differs from the one that was passed.
         """
         ...

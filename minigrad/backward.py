@@ -173,9 +173,8 @@ def _sweep(starts: list[tuple[Tensor, Tensor]], wanted: list[Tensor] | None, ret
         caught[key] = (leaf, run_hooks(leaf.hooks, g, leaf.device) if leaf.hooks is not None else g)
     if create_graph:
         return caught
-    g: Any
     for key, (x, g) in caught.items():         # a stored gradient owns its memory: g may be a view, or shared
-        if not isinstance(g, x.device.array) or g.base is not None or id(g) in shared:
+        if type(g) is not x.device.array or g.base is not None or id(g) in shared:
             g = x.device.xp.array(g)
         shared.add(id(g))
         caught[key] = (x, tape._wrap(g, x.device, x.dtype))

@@ -195,7 +195,7 @@ def _call(who: str, compute: Callable, words: list[str], args: tuple, kw: dict, 
         results = result if isinstance(result, (tuple, list)) else [result]
         _count("launch", who, any(a.base is None and not any(a is s for s in sources) for a in results))
     else:
-        _count("launch", who, _product(*operands) if name == "matmul" else _LAUNCHES.get(name, 1))
+        _count("launch", who, _product(*sources[:2]) if name == "matmul" else _LAUNCHES.get(name, 1))
     return result
 
 
@@ -231,8 +231,8 @@ def _in_range(who: str, launches: int = 1) -> Iterator[None]:
     try:
         yield
     except IndexError as error:
-        if not launches:                                     # x[7] by a plain number is an IndexError in CuPy too
-            raise
+        if not launches or isinstance(error, np.exceptions.AxisError) or "out of bounds" not in str(error):
+            raise                                            # CuPy raises as well: x[7], a wrong axis, too many indices
         _refuse(IndexError, f"{who}: {error}", "an id outside of its axis wraps around in silence, to another row",
                 "check ids against the axis before the lookup")
 
@@ -423,7 +423,7 @@ def __getattr__(name: str) -> Any:
 
 
 def array(obj: Any, dtype: Any = None, copy: bool | None = True, order: Any = "K") -> ndarray:
-    """A new device array: uploaded from the host, copied from a device array, or joined from lists of device launches."""
+    """A new device array: uploaded from the host, copied from a device array, or joined from lists of device arrays."""
     if isinstance(obj, ndarray):
         return obj.astype(obj.dtype if dtype is None else dtype, order=order, copy=bool(copy))
     joined = _holds_device(obj)

@@ -452,6 +452,10 @@ def clip_gradient(grads, c):
 # ----- 7. A network that spells "hello"
 
 FIRST, CLOSE = 20, 1e-6         # losses that are compared one by one; rounding stays below 1e-12 over all 120 updates
+# From 0 to 999 every seed learns the word.  With 19 of them the mutant state_never_reset does not, so that its price would
+# hang on the draw; there is none from 463 to 639.
+SEEDS = np.arange(500, 620)
+_space: dict = {}
 
 
 def judge_hello(got, draw, want, call):
@@ -462,10 +466,11 @@ def judge_hello(got, draw, want, call):
     """
     params, losses, words = got
     expected_params, expected_losses, expected_words = want
-    space = hello.text.namespace()
+    if not _space:
+        _space.update(hello.text.namespace())
     agrees = np.allclose(losses, expected_losses, rtol=CLOSE, atol=CLOSE)
     same_params = all(np.allclose(p, q, rtol=CLOSE, atol=CLOSE) for p, q in zip(params, expected_params, strict=True))
-    loss, word = loss_of(space, params), spelled(space, params)
+    loss, word = loss_of(_space, params), spelled(_space, params)
 
     first = None
     if not np.allclose(losses[:FIRST], expected_losses[:FIRST], rtol=CLOSE, atol=CLOSE):
@@ -505,7 +510,7 @@ hello = Check("train_hello", cell="train-hello-test", slide="Escalera, *Example:
 
 @hello.draws
 def hello_draws(rng):
-    for seed in rng.choice(1000, size=4, replace=False):        # all 1,000 were tried: 0.059 is the largest last loss
+    for seed in rng.choice(SEEDS, size=4, replace=False):
         yield Draw((int(seed),))
 
 

@@ -9,6 +9,7 @@ KTH, *BPTT Step by Step*; Chemnitz, *BPTT (4th)*: store all x and h, accumulate 
 """
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -101,20 +102,23 @@ def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
                 dot(wt, d, dh)
         np.copyto(s.columns, s.d.transpose(1, 0, 2))           # the steps side by side: one product over all of them
         ds = s.columns.reshape(H, T * B)
-        kept: list[Any] = []
 
-        def rows() -> Any:
-            """[h_{t-1}, x_t] of all steps as rows (T B, H + D)."""
-            if not kept:
-                kept.append(Lease(("rnn rows", T, B, D, H, h.dtype.char), lambda: np.empty((T, B, H + D), h.dtype)))
-                np.copyto(kept[0].space, z[:, :-1].transpose(0, 2, 1))
-            return kept[0].space.reshape(T * B, H + D)
+        @functools.cache
+        def zs() -> Any:
+            """[h_{t-1}; x_t] of all steps side by side: (H + D, T B), and its lease."""
+            lease = Lease(("rnn columns", T, B, D, H, h.dtype.char), lambda: np.empty((H + D, T, B), h.dtype))
+            np.copyto(lease.space, z[:, :-1].transpose(1, 0, 2))
+            return lease.space.reshape(H + D, T * B), lease
+
+        @functools.cache
+        def db() -> Any:
+            return ds.sum(1)
 
         def dx() -> Any:
             out = np.dot(w_ih.T, ds).reshape(D, T, B).transpose(1, 2, 0)
             return out[::-1] if reverse else out
-        return (dx, lambda: scratch.space.dh.T.copy(), lambda: np.dot(ds, rows()[:, H:]),
-                lambda: np.dot(ds, rows()[:, :H]), lambda: ds.sum(1), lambda: ds.sum(1))
+        return (dx, lambda: scratch.space.dh.T.copy(), lambda: np.dot(ds, zs()[0][H:].T),
+                lambda: np.dot(ds, zs()[0][:H].T), lambda: db(), lambda: db())
     return (y[::-1] if reverse else y, last), vjp
 
 
