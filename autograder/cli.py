@@ -141,6 +141,8 @@ def grade(folder: Path, assignment: str, students: tuple[str, ...], jobs: int | 
         emit(results)
     else:
         show.table(results)
+    for text in show.failures(results):
+        say(text)
     say(f"results: {Course.open(folder).results(assignment)}")
 
 

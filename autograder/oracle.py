@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from autograder import wording
+from autograder.carried import Carried
 from autograder.check import Check, Part
-from autograder.compare import compare, judge
+from autograder.compare import judge
 from autograder.draws import CheckError, Draw, identical, is_constant
 from autograder.misconception import MORE_DRAWS, Found, Outcome, Search, examples_axis, sentences, tolerance
 from autograder.result import CellResult, Misconception, PartResult
@@ -102,7 +103,7 @@ class _Grading:
         self.shared: set[str] = set()       # arguments whose memory a result shares, where copies are promised
         self.stopped = ""                   # "timeout" or "died", once that ended the cell
         self.notes: dict[str, None] = {}    # in order, each once
-        self.carried = _Carried(self)
+        self.carried = Carried(check, self.outcomes, self.value, self.notes)
 
     def run(self) -> CellResult:
         check = self.check
@@ -245,8 +246,8 @@ class _Grading:
 
     def judge_by_hand(self, state: PartState, judged: Sequence[Mapping[str, str | None]]) -> None:
         said = [judged[i].get(state.part.name) for i in state.draws]
-        if any(said) and not self.carried.accepts(state.part.name, [i for i, s in zip(state.draws, said, strict=True)
-                                                                    if s]):
+        wrong = [i for i, s in zip(state.draws, said, strict=True) if s]
+        if wrong and not self.carried.accepts(wrong, lambda o, w: not self.judge_one(o, w).get(state.part.name)):
             state.sentence = next(s for s in said if s)
             state.failed = [n for k, n in enumerate(self.check.names) if n in state.part.outputs and any(
                 not self.outcomes[i].right(k) for i in state.draws)] or list(state.part.outputs)
@@ -335,67 +336,6 @@ class _Grading:
                 if draws[i].budget is None:
                     count += 1
                     yield self.ask(draws[i])
-
-
-class _Carried:
-    """Errors carried forward: is a result right, given what the student's own earlier functions do?"""
-
-    def __init__(self, grading: _Grading) -> None:
-        self.grading = grading
-        self._function: Callable[..., Any] | None = None
-        self._wants: dict[int, list[Any] | None] = {}
-        self._differ: set[str] = set()      # earlier functions whose results are not the reference's
-
-    def explains(self, draws: Sequence[int], k: int) -> bool:
-        """Does result k equal the reference's around the student's functions, on all these draws?"""
-        check = self.grading.check
-        for i in draws:
-            o = self.grading.outcomes[i]
-            if o.got is None or not check.uses or (want := self.want(i)) is None:
-                return False
-            if is_constant(want[k], o.draw.args) or compare(
-                    o.got[k], want[k], tolerance(check, k, o.draw), examples=examples_axis(check, k, o.draw)):
-                return False
-        return self._note()
-
-    def accepts(self, part: str, draws: Sequence[int]) -> bool:
-        """Does the judge accept the results when the reference is built on the student's functions?"""
-        for i in draws:
-            o = self.grading.outcomes[i]
-            if o.got is None or not self.grading.check.uses or (want := self.want(i)) is None:
-                return False
-            if self.grading.judge_one(o, want).get(part):
-                return False
-        return self._note()
-
-    def _note(self) -> bool:
-        names = " and ".join(f"`{n}`" for n in self.grading.check.uses if n in self._differ)
-        self.grading.notes[f"right, apart from what {names} does: full points"] = None
-        return True
-
-    def want(self, i: int) -> list[Any] | None:
-        """The expected results on draw i; None if the student's functions bring none, or are the reference's."""
-        check, outcome = self.grading.check, self.grading.outcomes[i]
-        if i not in self._wants:
-            if self._function is None:
-                self._function = check.carried({name: self._proxy(name) for name in check.uses})
-            try:
-                self._wants[i] = check.split(check.run(self._function, outcome.draw))
-            except Exception:       # the student's functions failed, or brought something that does not fit
-                self._wants[i] = None
-        return self._wants[i] if self._differ else None
-
-    def _proxy(self, name: str) -> Callable[..., Any]:
-        reference = self.grading.check.space[name]
-
-        def call(*args: Any) -> Any:
-            value = self.grading.value(name, *args)
-            with np.errstate(all="ignore"):
-                want = reference(*args)
-            if name not in self._differ and compare(value, want, 1e-9):
-                self._differ.add(name)
-            return value
-        return call
 
 
 def _empty(outcome: Outcome) -> bool:

@@ -83,6 +83,12 @@ def table(results: Sequence[Mapping[str, Any]]) -> None:
     print(f"{len(results)} submissions, mean {mean:.1f} of {_number(results[0]['max_score'])}")
 
 
+def failures(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What failed on the grader's side, one line each: a score there is no student's fault."""
+    found = [(r["student"], i) for r in results for i in r.get("incidents", []) if i["kind"] == "error"]
+    return [printable(f"look at {student}{', ' + i['cell'] if i['cell'] else ''}: {i['text']}") for student, i in found]
+
+
 def status(rows: Sequence[Mapping[str, Any]]) -> None:
     """What `autograder status` found; on stdout."""
     if not rows:

@@ -174,10 +174,11 @@ def _sweep(starts: list[tuple[Tensor, Tensor]], wanted: list[Tensor] | None, ret
     if create_graph:
         return caught
     for key, (x, g) in caught.items():         # a stored gradient owns its memory: g may be a view, or shared
-        if type(g) is not x.device.array or g.base is not None or id(g) in shared:
-            g = x.device.xp.array(g)
-        shared.add(id(g))
-        caught[key] = (x, tape._wrap(g, x.device, x.dtype))
+        kept = x.device.asarray(g)             # an array where NumPy made a scalar of a 0-d one
+        if kept.base is not None or id(g) in shared:
+            kept = kept.copy()
+        shared.add(id(kept))
+        caught[key] = (x, tape._wrap(kept, x.device, x.dtype))
     return caught
 
 

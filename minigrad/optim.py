@@ -58,16 +58,18 @@ class _Flat:
                     return False
                 view[...] = p.data
                 p.data = view
+                touch(p)
         return True
 
     def pieces(self) -> Iterator[tuple[int, int, Any, int]]:
         """(start, stop, gradient as a flat array, number of this step) of all that has a gradient; counts the steps."""
         for i, j in self.plan:
             grads, step = [p.grad for p in self.params[i:j]], self.steps[i]
-            if None in grads or self.steps[i:j].count(step) < j - i:
-                runs = [(k, k + 1, [g]) for k, g in enumerate(grads, i) if g is not None]
+            found = [g for g in grads if g is not None]
+            if len(found) == j - i == self.steps[i:j].count(step):
+                runs = [(i, j, found)]
             else:
-                runs = [(i, j, grads)]
+                runs = [(k, k + 1, [g]) for k, g in enumerate(grads, i) if g is not None]
             for first, last, parts in runs:
                 start, stop = self.bounds[first][0], self.bounds[last - 1][1]
                 if len(parts) == 1:
@@ -204,13 +206,11 @@ class SGD(Optimizer):
     weight_decay adds weight_decay * p to the gradient.
     """
 
-    state_names = ("momentum_buffer",)
-
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, weight_decay: float = 0.0,
                  nesterov: bool = False) -> None:
         if nesterov and not momentum:
             raise ValueError("nesterov needs a momentum above 0")
-        self.state_names = self.state_names if momentum else ()
+        self.state_names = ("momentum_buffer",) if momentum else ()
         super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
 
     def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
@@ -262,8 +262,8 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
                     error_if_nonfinite: bool = False) -> Tensor:
     """Scale all gradients by min(1, max_norm / norm), in place; returns the norm before.
 
-    The norm is that of all gradients together.  Chemnitz, *Vanishing and exploding gradients (2)*; Télécom, *gradient
-    clipping*; Escalera's code compares the squared norm by mistake.  To clip a part, pass that part's parameters.
+    The norm is that of all gradients together.  Chemnitz, *Vanishing and exploding gradients (2)*; Télécom, *Exploding:
+    gradient clipping*; Escalera's code compares the squared norm by mistake.  To clip a part, pass that part's parameters.
     norm_type: 2, another power, or math.inf for the largest entry.
     """
     parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)

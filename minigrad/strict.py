@@ -130,7 +130,7 @@ def _lower(value: Any, who: str, parameter: str, sources: list[ndarray]) -> Any:
     if isinstance(value, (list, tuple)) and (_holds_device(value) or parameter in _HOST) and parameter != "scalar":
         return type(value)([_lower(v, who, parameter, sources) for v in value])
     if isinstance(value, (np.ndarray, list, tuple)):
-        _refuse(TypeError, f"{who} got a {type(value).__name__} of the host.", "Unsupported type", _TO_DEVICE)
+        _refuse(TypeError, f"{who} got a host {type(value).__name__}.", f"Unsupported type {type(value)}", _TO_DEVICE)
     return value
 
 
@@ -220,7 +220,7 @@ def _index(index: Any, who: str) -> tuple[tuple, int]:
             _count("sync", f"{who} by a mask", part.dtype == bool)
             part = part._host
         elif isinstance(part, (list, tuple, range, np.ndarray, bool, np.bool_)):
-            _refuse(StrictError, f"{who} got a {type(part).__name__} of the host as index.",
+            _refuse(StrictError, f"{who} got a host {type(part).__name__} as index.",
                     "it is uploaded at every call, and a graph capture fails", "upload it once: ids = xp.asarray(ids)")
         parts.append(part)
     return tuple(parts if any(part is Ellipsis for part in parts) else [*parts, Ellipsis]), arrays + 2 * (arrays > 1)
@@ -301,12 +301,11 @@ class ndarray:                                               # noqa: N801  (the 
 
     def __setitem__(self, index: Any, value: Any) -> None:
         host, launches = _index(index, "x[index] = value")
-        plain = _lower(value, "x[index] = value", "scalar", [])
         with _in_range("x[ids] = value", launches):
             if launches:
                 _no_race("x[ids] = value", _positions(self)[host], value)
                 _count("h2d", "x[ids] = number", not isinstance(value, ndarray))
-            self._host[host] = plain
+            self._host[host] = _lower(value, "x[index] = value", "scalar", [])
         _count("launch", "x[index] = value", launches or 1)
 
     def fill(self, value: complex) -> None:

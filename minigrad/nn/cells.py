@@ -71,6 +71,10 @@ class Cell(Module):
     """
 
     gates = 1
+    weight_ih: Parameter
+    weight_hh: Parameter
+    bias_ih: Parameter | None
+    bias_hh: Parameter | None
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
         self.input_size, self.hidden_size = input_size, hidden_size
@@ -81,7 +85,7 @@ class Cell(Module):
             setattr(self, name, init.uniform_(Parameter(zeros(shape)), -bound, bound) if kept else None)
 
     @property
-    def weights(self) -> tuple[Tensor | None, ...]:
+    def weights(self) -> tuple[Any, ...]:
         """W_ih, W_hh, b_ih, b_hh: the last four arguments of a step."""
         return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
 
@@ -114,7 +118,7 @@ class RNNCell(Cell):
     def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
         """x (B, D), h (B, H) -> h' (B, H)"""
         h, = self._start(x, h)
-        return rnn_step(x, h, *self.weights, phi=ACTIVATIONS[self.nonlinearity])
+        return rnn_step(x, h, *self.weights, ACTIVATIONS[self.nonlinearity])
 
 
 class LSTMCell(Cell):

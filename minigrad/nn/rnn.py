@@ -53,11 +53,11 @@ class Recurrent(Module):
                 kept = bias or name.startswith("weight")
                 setattr(self, name, init.uniform_(Parameter(zeros(shape)), -bound, bound) if kept else None)
 
-    def step(self, x: Tensor, state: State, *weights: Tensor | None) -> State:
+    def step(self, x: Tensor, state: State, *weights: Any) -> State:
         """One step, in primitives: x (B, D), state, W_ih, W_hh, b_ih, b_hh -> the next state, h first."""
         raise NotImplementedError
 
-    def sequence(self, x: Tensor, state: State | None, weights: tuple[Tensor | None, ...], reverse: bool
+    def sequence(self, x: Tensor, state: State | None, weights: tuple[Any, ...], reverse: bool
                  ) -> tuple[Tensor, State]:
         """One layer in one direction.  x (T, B, D), state or None for zeros -> h of all steps (T, B, H), last state."""
         if state is None:
@@ -140,7 +140,7 @@ class RNN(Recurrent):
         self.nonlinearity = check_activation(nonlinearity)
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, fused=fused)
 
-    def sequence(self, x: Tensor, state: State | None, weights: tuple[Tensor | None, ...], reverse: bool
+    def sequence(self, x: Tensor, state: State | None, weights: tuple[Any, ...], reverse: bool
                  ) -> tuple[Tensor, State]:
         """The whole sequence as one node, where that is chosen and possible; else the loop."""
         if not self.fused or x.device is not cpu:
@@ -148,9 +148,9 @@ class RNN(Recurrent):
         y, h = rnn_sequence(x, state and state[0], *weights, nonlinearity=self.nonlinearity, reverse=reverse)
         return y, (h,)
 
-    def step(self, x: Tensor, state: State, *weights: Tensor | None) -> State:
+    def step(self, x: Tensor, state: State, *weights: Any) -> State:
         """`rnn_step`: x (B, D), (h,) -> (h',)"""
-        return (rnn_step(x, state[0], *weights, phi=ACTIVATIONS[self.nonlinearity]),)
+        return (rnn_step(x, state[0], *weights, ACTIVATIONS[self.nonlinearity]),)
 
 
 class LSTM(Recurrent):
@@ -161,7 +161,7 @@ class LSTM(Recurrent):
 
     gates, states = 4, 2
 
-    def step(self, x: Tensor, state: State, *weights: Tensor | None) -> State:
+    def step(self, x: Tensor, state: State, *weights: Any) -> State:
         """`lstm_step`: x (B, D), (h, c) -> (h', c')"""
         return lstm_step(x, *state, *weights)
 
@@ -174,6 +174,6 @@ class GRU(Recurrent):
 
     gates = 3
 
-    def step(self, x: Tensor, state: State, *weights: Tensor | None) -> State:
+    def step(self, x: Tensor, state: State, *weights: Any) -> State:
         """`gru_step`: x (B, D), (h,) -> (h',)"""
         return (gru_step(x, state[0], *weights),)

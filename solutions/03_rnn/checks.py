@@ -1,9 +1,9 @@
 """What the grader looks at in 03_rnn: the draws, the parts and their points, and the mistakes that it recognises.
 
 The expected values come from the solution's text in notebook.py, which a test holds equal to minigrad's tape; the
-mutants are substitutions in it.  `visible` says whether the notebook's visible test notices the mistake (a test measures
-it).  Gradients are compared at 1e-11, and among their draws is one whose examples have gradients of very different size,
-each compared on its own, and a large one with little time: a numerical derivative fails at both.
+mutants are substitutions in it.  `visible` says whether the notebook's visible test notices the mistake; a test measures
+it.  Gradients are compared at 1e-11, and among their draws is one whose examples have gradients of very different
+size, each compared on its own, and a large one with little time: a numerical derivative fails at both.
 """
 
 import numpy as np
@@ -452,8 +452,8 @@ def clip_gradient(grads, c):
 # ----- 7. A network that spells "hello"
 
 FIRST, CLOSE = 20, 1e-6         # losses that are compared one by one; rounding stays below 1e-12 over all 120 updates
-# From 0 to 999 every seed learns the word.  With 19 of them the mutant state_never_reset does not, so that its price would
-# hang on the draw; there is none from 463 to 639.
+# From 0 to 999 every seed learns the word.  With 19 of them the mutant state_never_reset does not, so that its price
+# would hang on the draw; there is none of these from 463 to 639.
 SEEDS = np.arange(500, 620)
 _space: dict = {}
 

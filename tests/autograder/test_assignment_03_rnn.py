@@ -11,6 +11,10 @@ import pytest
 
 import minigrad as mg
 from autograder.assignment import Assignment
+from autograder.build import source_notebook
+from autograder.kernel import InKernel
+from autograder.oracle import grade_cell
+from autograder.prove import graded, prove, seeds
 from minigrad import course
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +89,105 @@ def test_the_visible_test_notices_a_mutant_exactly_where_its_flag_says_so(cell, 
 def test_at_least_one_mutant_passes_each_visible_test(cell):
     """A green line is an invitation to think on: the points come from what it does not show."""
     assert not all(m.visible for m in RNN.checks[cell].mutants)
+
+
+# ----- The hidden tests
+
+def faults(cell, count):
+    return prove(RNN.checks[cell], seeds(count)).faults
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_hidden_test_kills_mutants_accepts_variants_and_gives_a_blank_nothing(cell):
+    assert faults(cell, 1 if cell == "train-hello-test" else 3) == []       # one seed of train_hello takes 7 seconds
+
+
+@pytest.mark.proof
+def test_the_hidden_tests_do_so_on_30_seeds(proof_record):
+    proofs = [prove(RNN.checks[cell], seeds(30)) for cell in CELLS]
+    assert [fault for proof in proofs for fault in proof.faults] == []
+    proof_record("exercise_03_rnn", {"checks": [proof.to_dict() for proof in proofs]})
+
+
+def test_a_numerical_derivative_does_not_pass_for_a_gradient():
+    """With the recurrence differentiated by central differences, the gradient parts are lost by size and by time."""
+    source = """
+def rnn_backward(dhs, xs, h0, hs, W_x, W_h):
+    # the sum that went into each tanh is known from hs, so that b can be told from it
+    before = np.concatenate([h0[None], hs[:-1]])
+    rest = np.arctanh(hs) - xs @ W_x.T - before @ W_h.T
+
+    def loss(xs, h0, W_x, W_h, shift):
+        h, total = h0, 0.0
+        for t in range(len(xs)):
+            h = np.tanh(xs[t] @ W_x.T + h @ W_h.T + rest[t] + shift)
+            total += np.sum(dhs[t] * h)
+        return total
+
+    args = [xs.copy(), h0.copy(), W_x.copy(), W_h.copy(), np.zeros(len(W_h), W_h.dtype)]
+    grads = [np.zeros_like(a) for a in args]
+    for a, g in zip(args, grads):
+        for i in np.ndindex(a.shape):
+            old, eps = a[i], 1e-5
+            a[i] = old + eps
+            up = loss(*args)
+            a[i] = old - eps
+            g[i] = (up - loss(*args)) / (2 * eps)
+            a[i] = old
+    return tuple(grads)
+"""
+    check = RNN.checks["rnn-backward-test"]
+    [(_, result)] = graded(check, source, seeds(1))
+    assert result.score == 0
+
+
+def test_errors_of_earlier_functions_are_carried_forward_and_cost_nothing_twice():
+    """A student whose rnn_step forgets the bias, and who calls it in rnn_forward and train_hello, loses points once."""
+    source = RNN.solution_cell("rnn_step").source.replace(" + b)", ")")
+    student = InKernel(RNN.namespace(replace={"rnn_step": source}))
+    seed = seeds(1)[0]
+    scores = {cell: grade_cell(check, student, seed).score for cell, check in RNN.checks.items()}
+    assert scores == {"rnn-step-test": 2, "rnn-forward-test": 14, "rnn-step-backward-test": 18, "rnn-backward-test": 22,
+                      "truncated-bptt-chunks-test": 12, "clip-gradient-test": 12, "train-hello-test": 8}
+
+
+# ----- In a kernel
+
+def run_in_kernel(notebook, folder, monkeypatch, mode=None):
+    """Execute in a real kernel as nbgrader does, its working folder below a solutions/ folder."""
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    if mode:
+        monkeypatch.setenv("NBGRADER_EXECUTION", mode)
+    begin = time.perf_counter()
+    NotebookClient(notebook, timeout=60, allow_errors=True, resources={"metadata": {"path": str(folder)}}).execute()
+    return time.perf_counter() - begin, {cell.id: cell for cell in notebook.cells}
+
+
+@pytest.mark.slow
+def test_the_solved_notebook_runs_in_a_minute_and_gets_full_marks(monkeypatch):
+    seconds, cells = run_in_kernel(source_notebook(RNN), RNN.folder, monkeypatch)
+    assert seconds < 60
+    outputs = [(name, out) for name, cell in cells.items() for out in cell.get("outputs", ())]
+    assert [name for name, out in outputs if out.output_type == "error" or out.get("name") == "stderr"] == []
+    for name, cell in RNN.graded.items():
+        assert [o.data["text/plain"] for o in cells[name].outputs if o.output_type == "execute_result"] == \
+            [str(float(cell.points))]
+    assert sum("image/png" in out.get("data", {}) for _, out in outputs) == 3
+    assert "7 of 7 pass" in cells["where-you-stand"].outputs[0].text
+
+
+@pytest.mark.slow
+def test_a_blank_notebook_gets_nothing_and_says_kindly_what_is_missing(monkeypatch):
+    from nbgrader.preprocessors import ClearSolutions
+
+    blank, _ = ClearSolutions().preprocess(source_notebook(RNN), {})
+    _, cells = run_in_kernel(blank, RNN.folder, monkeypatch, "autograde")
+    for name in RNN.graded:
+        results = [o.data["text/plain"] for o in cells[name].outputs if o.output_type == "execute_result"]
+        assert results == ["0.0"] and cells[name].outputs[0].output_type == "stream"
+        assert "is not written yet" in cells[name].outputs[0].text
 
 
 # ----- The solution's text against minigrad's tape

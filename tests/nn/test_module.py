@@ -165,7 +165,7 @@ def test_weights_start_the_same_on_every_device_and_differ_by_seed(device):
 
 
 def test_keras_start_is_glorot_orthogonal_and_zero():
-    """KTH's numbers come from it: an orthogonal recurrent kernel keeps lengths, biases are 0, an LSTM's forget bias 1."""
+    """KTH's numbers come from it: orthogonal recurrent kernels, biases 0, an LSTM's forget bias 1."""
     rnn, lstm = nn.RNN(3, 8).apply(nn.init.keras_), nn.LSTM(3, 8).apply(nn.init.keras_)
     w = rnn.weight_hh_l0.detach().numpy()
     np.testing.assert_allclose(w @ w.T, np.eye(8), atol=1e-6)

@@ -63,7 +63,7 @@ def bundle_for(name):
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("name, options", CASES, ids=ids)
 def test_a_layer_with_a_given_state_is_pytorchs(device, rng, name, options, layers, bidirectional):
-    """Stacks and directions: the upper layer's input, the order of the final states, the reversed weights' gradients."""
+    """Stacks and directions: the upper layer's input, the order of the final states, the reversed weights."""
     ours, theirs = pair(name, device, 3, 4, layers, bidirectional=bidirectional, **options)
     agree(ours, theirs, device, rng, rng.standard_normal((5, 2, 3)),
           *states(name, layers * (1 + bidirectional), rng, 2, 4), bundle=bundle_for(name))
@@ -80,7 +80,8 @@ def test_a_layer_starts_from_zeros(device, rng, name, options):
 def test_batch_first_changes_the_input_and_the_output_but_not_the_state(device, rng, name, options):
     """PyTorch's h_n stays (layers, B, H); B and T differ here, so a mix-up has another shape."""
     ours, theirs = pair(name, device, 3, 4, 2, batch_first=True, bidirectional=True, **options)
-    agree(ours, theirs, device, rng, rng.standard_normal((2, 5, 3)), *states(name, 4, rng, 2, 4), bundle=bundle_for(name))
+    agree(ours, theirs, device, rng, rng.standard_normal((2, 5, 3)), *states(name, 4, rng, 2, 4),
+          bundle=bundle_for(name))
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
@@ -145,8 +146,9 @@ def test_the_logistic_activation_of_the_slides_is_there(device, rng):
 def test_shapes_that_do_not_fit_name_the_layer_and_what_it_takes():
     """Which of six layers, and what it wanted."""
     layer = nn.LSTM(3, 4, num_layers=2, batch_first=True)
-    with pytest.raises(ShapeError, match=r"LSTM\(3, 4, num_layers=2, batch_first=True\) cannot take \(2, 5, 7\)") as error:
+    with pytest.raises(ShapeError) as error:
         layer(mg.zeros(2, 5, 7))
+    assert str(error.value).startswith("LSTM(3, 4, num_layers=2, batch_first=True) cannot take (2, 5, 7).")
     assert "(B, T, 3), or (T, 3) unbatched" in str(error.value)
     with pytest.raises(ShapeError, match=r"is \(1, 2, 4\), and x \(2, 5, 3\) needs \(2, 2, 4\)"):
         layer(mg.zeros(2, 5, 3), (mg.zeros(1, 2, 4), mg.zeros(1, 2, 4)))
