@@ -153,7 +153,7 @@ class Classroom:
 
     def _cheats(self) -> Iterator[tuple[str, bytes, Expected]]:
         everything = {f: ("wrong", "raises", "not_written") for f in self.checks}
-        target = max(self.checks.values(), key=lambda c: c.points).function
+        target = "rnn_backward"
         yield (f"{target}: reads the solution in the course folder", self.notebook({target: self.thief(target)}),
                Expected(reasons={target: ("wrong", "raises")}))
         blank = {f: "" for f in self.checks}
@@ -171,7 +171,7 @@ class Classroom:
 
     def notebook(self, sources: Mapping[str, str] | None = None,
                  change: Callable[[Notebook], None] = lambda nb: None) -> bytes:
-        """The release with every answer filled in, `sources` in place of some; "" leaves the cell as it was released."""
+        """The release with every answer filled in, `sources` in place of some; "" leaves a cell as it was released."""
         answers = {self.cell_of(f): s for f, s in (self.solution | dict(sources or {})).items()}
         copy: Notebook = json.loads(json.dumps(self.release))
         for cell in copy["cells"]:
@@ -202,7 +202,7 @@ class Classroom:
         return None
 
     def thief(self, function: str) -> str:
-        """Looks for the solution where it knows that it lies, and answers zeros when it does not get at it."""
+        """Looks for the solution where it lies; zeros, which earn nothing, where it does not get at it."""
         head = self.solution[function].splitlines()[0]
         name = self.assignment.name
         places = [str(self.root / "checks" / name / "notebook.py"), f"../../../checks/{name}/notebook.py"]
@@ -217,7 +217,7 @@ class Classroom:
                 f"            return space[{function!r}]({names})\n"
                 f"        except OSError:\n"
                 f"            continue\n"
-                f"    return 0 * {names.split(', ')[0]}")
+                f"    return 0 * xs, 0 * h0, 0 * W_x, 0 * W_h, 0 * W_h[0]")
 
 
 def without_markers(source: str) -> str:

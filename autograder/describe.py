@@ -47,7 +47,8 @@ def describe(cases: Sequence[Case], axes: Sequence[str]) -> str:
     return _elsewhere(cases, "the values differ")
 
 
-def shared_property(failing: Sequence[Draw], passing: Sequence[Draw]) -> str | None:
+def shared_property(failing: Sequence[Draw], passing: Sequence[Draw],
+                    otherwise: str = "right for {} only: what changes otherwise?") -> str | None:
     """"fails for B = 1", "right for T = 1 only": what tells the failing draws from the others; None if nothing does."""
     if not failing or not passing:
         return None
@@ -56,7 +57,7 @@ def shared_property(failing: Sequence[Draw], passing: Sequence[Draw]) -> str | N
         if all(inside) and not any(outside):
             return f"fails for {words}"
         if all(outside) and not any(inside):
-            return f"right for {words} only: what changes otherwise?"
+            return otherwise.format(words)
     return None
 
 
@@ -91,15 +92,17 @@ def _describe_arrays(cases: list[Case], axes: Sequence[str]) -> str | None:
     if nan:
         return None
     found = _transposed(cases, axes)
-    same_shape = all(c.got.shape == c.want.shape for c in cases)
-    if found or not same_shape:
+    if found or not all(c.got.shape == c.want.shape for c in cases):
+        return found
+    found = _padding(cases)         # only where a Check marks the padding, and then it is what matters
+    if found:
         return found
     for test in (_sign, _factor, _constant, _order, _steps):
         found = test(cases, axes)
         if found:
             return found
     where = shared_property([c.draw for c in cases if not c.right], [c.draw for c in cases if c.right])
-    return where or _padding(cases) or _nearly(cases)
+    return where or _nearly(cases)
 
 
 def _equal(a: np.ndarray, b: np.ndarray, tol: float) -> bool:

@@ -33,7 +33,7 @@ class Named:
         return cls(match[1], tuple(a.strip() for a in (match[2] or "").split(",") if a.strip()))
 
 
-@dataclass
+@dataclass(eq=False)
 class Draw:
     """One set of inputs. `tags` name what it has in common with others: {"large inputs": True, "k": 1}."""
 

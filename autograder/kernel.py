@@ -32,6 +32,7 @@ from autograder import wire
 from autograder.draws import arrays
 from autograder.oracle import grade_cell
 from autograder.result import CellResult
+from autograder.session import DATA, ERRORS
 from autograder.student import MissingName, StudentError, StudentTimeout, Untransferable
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ class InKernel:
         for frame, at in traceback.walk_tb(error.__traceback__):
             if frame.f_globals is self.namespace:
                 line, number = linecache.getline(frame.f_code.co_filename, at, frame.f_globals).strip(), at
-        return StudentError(type(error).__name__, line, number)
+        name = next((c.__name__ for c in type(error).__mro__ if c.__name__ in ERRORS), "Exception")
+        return StudentError(name, line, number)         # a class of the student's own could have any text for a name
 
 
 def _sent(value: Any) -> Any:
@@ -129,7 +131,7 @@ def _sent(value: Any) -> Any:
     try:
         return wire.loads(wire.dumps(value))
     except wire.NotData as refused:
-        raise Untransferable(refused.type_name) from None
+        raise Untransferable(refused.type_name if refused.type_name in DATA else "object") from None
 
 
 class _Alarm(BaseException):

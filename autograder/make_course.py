@@ -80,6 +80,9 @@ c.LateSubmissionPlugin.penalty_method = settings["late"]["policy"]
 
 # Feedback pages: no hidden tests, and no script of a student's.
 c.SanitizeHTML.enabled = True
+c.SanitizeHTML.tags = (                                             # the default has no <details>, where hints are
+    "a b blockquote br code dd details div dl dt em h1 h2 h3 h4 h5 h6 hr i li ol p pre s span strong sub summary sup "
+    "table tbody td th thead tr ul").split()
 c.HTMLExporter.sanitize_html = True
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",

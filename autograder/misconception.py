@@ -23,7 +23,7 @@ MAX_SENTENCES = 2       # in one cell; a student acts on one or two
 Mistake = tuple[Mutant, ...]
 
 
-@dataclass
+@dataclass(eq=False)
 class Outcome:
     """One draw after the call: the results one by one, or why there are none."""
 

@@ -8,6 +8,7 @@ count. What a page would execute is made harmless here (see neutral.py), because
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,8 +16,9 @@ from typing import Any
 from autograder import neutral, submission
 from autograder.submission import Submission
 
-WIDTH = 100
+WIDTH = 88                  # the feedback page's boxes hold 95
 MAX_OUTPUTS = 60
+_EMPHASIS = re.compile(r"(?<![\w*])\*(\S[^*\n]*\S)\*(?![\w*])")    # *a slide's title*: plain text has no italics
 
 
 def message(result: Mapping[str, Any]) -> str:
@@ -44,6 +46,7 @@ def message(result: Mapping[str, Any]) -> str:
 def _wrap(text: str, indent: str = "") -> list[str]:
     """Wrapped at WIDTH; line breaks that the text has stay (a quoted line of code, a table of shapes)."""
     rows = str(text).split("\n")
+    rows = [_EMPHASIS.sub(r"\1", row) for row in rows]
     return [line for row in rows for line in textwrap.wrap(
         row, WIDTH, initial_indent=indent, subsequent_indent=indent + row[:len(row) - len(row.lstrip())],
         drop_whitespace=True, break_on_hyphens=False) or [""]]
@@ -54,13 +57,16 @@ def _number(value: float) -> str:
 
 
 def verdict(score: float, reason: str = "", message: str = "") -> dict[str, Any]:
-    """The output that decides the score: the number, or an error for 0, so that pages show a failed test as one."""
+    """The output that decides the score: the number, or an error for 0, so that pages show a failed test as one.
+
+    `message` is for where no longer one follows.
+    """
     if score > 0:
         return {"output_type": "execute_result", "execution_count": None, "metadata": {},
                 "data": {"text/plain": repr(float(score))}}
     name = {"timeout": "TooSlow", "died": "ProcessDied", "not_written": "NotWrittenYet", "missing": "Missing"}.get(
         reason, "HiddenTestFailed")
-    line = f"{name}: {message.splitlines()[0] if message else '0 points'}"
+    line = f"{name}: {message or '0 points, for the reason below'}"
     return {"output_type": "error", "ename": name, "evalue": line.partition(": ")[2], "traceback": [line]}
 
 

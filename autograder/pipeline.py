@@ -123,7 +123,7 @@ def _test(run: Run, cell: Cell, session: Session) -> None:
             run.slow = slow + 1     # one slow cell, though its visible test was slow as well
     run.cells.append(result)
     plain = result.to_dict()
-    run.outputs[cell.id] = [notebook_out.verdict(result.score, result.reason, result.message),
+    run.outputs[cell.id] = [notebook_out.verdict(result.score, result.reason),
                             notebook_out.stdout(notebook_out.message(plain)), *shown]
 
 
@@ -199,7 +199,7 @@ def grade_submission(course: Course, template: Template, assignment: Assignment 
             if cell.spec and cell.spec.test:
                 result = zero(cell, "missing", f"Nothing could be graded: {sub.reason}.", checks.get(cell.name))
                 run.cells.append(result)
-                run.outputs[cell.id] = [notebook_out.verdict(0.0, "missing", result.message),
+                run.outputs[cell.id] = [notebook_out.verdict(0.0, "missing"),
                                         notebook_out.stdout(notebook_out.message(result.to_dict()))]
     else:
         session = sandbox.session()

@@ -151,8 +151,8 @@ def histogram(s: Summary) -> dict[str, Any] | None:
     bars = []
     for i, n in enumerate(counts):
         low, high = s.max_score * i / bins, s.max_score * (i + 1) / bins
-        bars.append({"x": round(LEFT + i * wide + 1.5, 2), "w": round(wide - 3, 2), "y": y(n), "h": round(BASE - y(n), 2),
-                     "n": n, "low": number(low, 2), "high": number(high, 2), "mid": round(LEFT + (i + 0.5) * wide, 2)})
+        bars.append({"x": round(LEFT + i * wide + 1.5, 2), "w": round(wide - 3, 2), "y": y(n),
+                     "h": round(BASE - y(n), 2), "n": n, "low": number(low, 2), "high": number(high, 2)})
     median = x(s.spread.median)
     return {
         "bars": bars, "width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "top": TOP, "base": BASE,

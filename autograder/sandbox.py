@@ -31,6 +31,7 @@ import sysconfig
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +146,14 @@ class Worker:
         self._errors: Any = tempfile.TemporaryFile()
         self._control, theirs = socket.socketpair()
         self._process: subprocess.Popen[bytes] | None = None
+        started: list[subprocess.Popen[bytes]] = []
+        self._end = weakref.finalize(self, _end, self.owner, self._control, started, self._errors, self._scratch)
         try:
             with theirs:
                 self._process = subprocess.Popen(
                     self._command(view, theirs.fileno()), pass_fds=[theirs.fileno()], env=_environment(limits), cwd="/",
                     stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors, start_new_session=True)
+                started.append(self._process)
             offers = self._answer(time.monotonic() + BOOT_SECONDS)
         except (OSError, ValueError, EOFError) as e:
             told = self._told()
@@ -172,7 +176,8 @@ class Worker:
 
     def _command(self, view: Path, fd: int) -> list[str]:
         python = os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable)
-        config = json.dumps({part: part in self.parts for part in ("landlock", "seccomp")})
+        locks = {part: part in self.parts for part in ("landlock", "seccomp")}
+        config = json.dumps({**locks, "scratch": str(self._scratch)})
         home = Path(BWRAP_VIEW) if "bwrap" in self.parts else view
         # -I -S: no site-packages, no environment variables, no current folder. -B: nothing is written.
         run = [python, "-I", "-S", "-B", "-X", "utf8", str(home / "boot" / "worker.py"), str(fd), config]
@@ -242,20 +247,8 @@ class Worker:
         return self._process is not None and self._process.poll() is None and self._control.fileno() >= 0
 
     def close(self) -> None:
-        """End the worker: it ends its children when the control socket does."""
-        if os.getpid() != self.owner:
-            return
-        self._control.close()
-        if self._process is not None:
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._errors.close()
-        with contextlib.suppress(OSError):
-            self._scratch.chmod(0o700)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        """End the worker: it ends its children when the control socket does. Happens at exit in any case."""
+        self._end()
 
     # ----- Scratch folders
 
@@ -276,6 +269,22 @@ class Worker:
                     os.unlink(entry.path)
         with self._lock:
             self._free.append(Path(path))
+
+
+def _end(owner: int, control: socket.socket, started: list[subprocess.Popen[bytes]], errors: Any, scratch: Path) -> None:
+    if os.getpid() != owner:        # a fork of the grader: the worker is not its own
+        return
+    control.close()
+    for process in started:
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    errors.close()
+    with contextlib.suppress(OSError):
+        scratch.chmod(0o700)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _environment(limits: Limits) -> dict[str, str]:

@@ -236,7 +236,7 @@ class Session:
         return process
 
     def _replay(self, role: _Role, cell: _Cell) -> None:
-        """Run a kept cell again. The time for it is another budget: a student pays once for a cell, whoever needs it."""
+        """Run a kept cell again. Its time is of another budget: a student pays once for a cell, whoever runs it."""
         paid, self.seconds_used = self.seconds_used, self._replayed
         try:
             self._ask(role, self._run_request(cell), 2 * self._limits.cell, "a cell that had run hung when run again")

@@ -88,6 +88,8 @@ class MutantRow:
     mutant: str
     sentence: str
     family: str
+    equation: str = ""
+    slide: str = ""
     students: list[str] = field(default_factory=list)
 
 
@@ -178,11 +180,12 @@ def summarise(results: Iterable[Result]) -> Summary:
     scores = [_float(r.get("score")) for r in graded]
     times = [(str(r["student"]), _float(r.get("seconds"))) for r in results if r.get("seconds")]
     started = sorted(str(r["started"]) for r in results if r.get("started"))
-    mutants = _mutants(graded)
+    checks = _checks(graded)
+    mutants = _mutants(graded, {c.function: c.order for c in checks})
     return Summary(
         assignment=next((str(r["assignment"]) for r in results if r.get("assignment")), ""),
         results=results, max_score=max((_float(r.get("max_score")) for r in results), default=0.0),
-        scores=scores, spread=Spread.of(scores), checks=_checks(graded), mutants=mutants, families=_families(mutants),
+        scores=scores, spread=Spread.of(scores), checks=checks, mutants=mutants, families=_families(mutants),
         incidents=_incidents(results),
         notes=[{"student": str(r.get("student", "")), "text": str(n)} for r in graded for n in r.get("notes") or []],
         seconds=Spread.of([s for _, s in times]), total_seconds=sum(s for _, s in times),
@@ -211,15 +214,18 @@ def _checks(graded: Sequence[Result]) -> list[CheckRow]:
     return sorted(rows.values(), key=lambda c: (c.share, c.order))
 
 
-def _mutants(graded: Sequence[Result]) -> list[MutantRow]:
+def _mutants(graded: Sequence[Result], order: Mapping[str, int]) -> list[MutantRow]:
+    """Most frequent first; those that are equally frequent in the order of the notebook."""
     rows: dict[tuple[str, str], MutantRow] = {}
     for r in graded:
         for c in r.get("cells") or []:
             for m in c.get("misconceptions") or []:
                 key = (function_of(c), str(m.get("mutant", "")))
-                row = rows.setdefault(key, MutantRow(*key, str(m.get("sentence", "")), str(m.get("family") or "")))
+                row = rows.setdefault(key, MutantRow(
+                    *key, sentence_of(m, c), str(m.get("family") or ""), str(c.get("equation") or ""),
+                    str(c.get("slide") or "")))
                 row.students.append(str(r.get("student", "")))
-    return sorted(rows.values(), key=lambda m: (-len(m.students), m.function, m.mutant))
+    return sorted(rows.values(), key=lambda m: (-len(m.students), order.get(m.function, 0)))
 
 
 def _families(mutants: Sequence[MutantRow]) -> list[FamilyRow]:
@@ -260,6 +266,12 @@ def finding(cell: Mapping[str, Any]) -> str:
     """The misconceptions of a cell by name, else the reason in words."""
     named = [readable(str(m.get("mutant", ""))) for m in cell.get("misconceptions") or []]
     return " and ".join(named) or REASONS.get(str(cell.get("reason")), readable(str(cell.get("reason") or "wrong")))
+
+
+def sentence_of(misconception: Mapping[str, Any], cell: Mapping[str, Any]) -> str:
+    """The sentence without the equation and the slide that the student reads below it."""
+    text, equation = str(misconception.get("sentence", "")), str(cell.get("equation") or "")
+    return text.partition("\n" + equation)[0] if equation else text
 
 
 def function_of(cell: Mapping[str, Any]) -> str:

@@ -95,7 +95,7 @@ def message(check: Check, outcomes: Sequence[Outcome], states: Sequence[PartStat
         first = without[0]
         told = failed(check, first)
         judged = [o.draw for o in outcomes if o.got is not None]
-        where = shared_property([o.draw for o in without], judged)
+        where = shared_property([o.draw for o in without], judged, otherwise="fails unless {}")
         how = "on every draw" if len(without) == len(outcomes) else where or "on some draws"
         verb = "" if isinstance(first.failure, (StudentTimeout, StudentDied)) else "raises " if isinstance(
             first.failure, StudentError) else ""

@@ -18,6 +18,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -98,8 +99,14 @@ class Zygote:
         return os.waitpid(pid, 0)[1]
 
     def end(self) -> None:
+        """Kill what is left, and remove the scratch folders: the trusted side may have been killed."""
         for pid in list(self.children):
             self._kill(pid, 0)
+        try:
+            os.chmod(self.config["scratch"], 0o700)
+        except OSError:
+            return
+        shutil.rmtree(self.config["scratch"], ignore_errors=True)
 
 
 def readable_paths(site: Path) -> list[str]:

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["VisibleTestFailed", "environment", "install_line", "progress", "progress_bar", "test"]
+__all__ = ["VisibleTestFailed", "environment", "progress", "progress_bar", "test"]
 
 MIN_NUMPY = (1, 26)         # the oldest NumPy that CI runs
 SHOWN = 12                  # arrays of up to this many entries are printed whole: a screen line or four
@@ -315,11 +315,6 @@ def environment(assignment: str, functions: Sequence[str] = ()) -> None:
         print("There is no matplotlib here, so the cells with pictures fail; nothing graded needs them.  "
               "%pip install matplotlib")
     print("Graded code may import numpy only.")
-
-
-def install_line(extra: str = "") -> str:
-    """How to install this package, said once: `minigrad` on PyPI is somebody else's, so it names the checkout."""
-    return f"pip install -e '.[{extra}]'" if extra else "pip install -e ."
 
 
 def progress_bar(iterable: Iterable[T], label: str = "", width: int = 40) -> Iterator[T]:

@@ -39,7 +39,8 @@ def _shape(shape: Sequence[Any]) -> tuple[int, ...]:
 def full(shape: Sequence[int], value: float, dtype: Any = None, device: Any = "cpu",
          requires_grad: bool = False) -> Tensor:
     """A tensor of one value."""
-    return _place(np.full(shape, value, dtype or get_default_dtype()), device, requires_grad)
+    home = backend.device(device)              # filled where it lives: a start state must not cost an upload a step
+    return Tensor(home.xp.full(tuple(shape), value, dtype=dtype or get_default_dtype()), requires_grad, home)
 
 
 def zeros(*shape: Any, dtype: Any = None, device: Any = "cpu", requires_grad: bool = False) -> Tensor:

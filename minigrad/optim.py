@@ -263,7 +263,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     """Scale all gradients by min(1, max_norm / norm), in place; returns the norm before.
 
     The norm is that of all gradients together.  Chemnitz, *Vanishing and exploding gradients (2)*; Télécom, *Exploding:
-    gradient clipping*; Escalera's code compares the squared norm by mistake.  To clip a part, pass that part's parameters.
+    gradient clipping*; Escalera's code compares the squared norm by mistake.  To clip a part, pass its parameters.
     norm_type: 2, another power, or math.inf for the largest entry.
     """
     parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)

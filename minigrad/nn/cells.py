@@ -118,7 +118,8 @@ class RNNCell(Cell):
     def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
         """x (B, D), h (B, H) -> h' (B, H)"""
         h, = self._start(x, h)
-        return rnn_step(x, h, *self.weights, ACTIVATIONS[self.nonlinearity])
+        w_ih, w_hh, b_ih, b_hh = self.weights
+        return rnn_step(x, h, w_ih, w_hh, b_ih, b_hh, ACTIVATIONS[self.nonlinearity])
 
 
 class LSTMCell(Cell):

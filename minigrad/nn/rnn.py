@@ -150,7 +150,8 @@ class RNN(Recurrent):
 
     def step(self, x: Tensor, state: State, *weights: Any) -> State:
         """`rnn_step`: x (B, D), (h,) -> (h',)"""
-        return (rnn_step(x, state[0], *weights, ACTIVATIONS[self.nonlinearity]),)
+        w_ih, w_hh, b_ih, b_hh = weights
+        return (rnn_step(x, state[0], w_ih, w_hh, b_ih, b_hh, ACTIVATIONS[self.nonlinearity]),)
 
 
 class LSTM(Recurrent):

@@ -1,8 +1,8 @@
 """What the grader looks at in 03_rnn: the draws, the parts and their points, and the mistakes that it recognises.
 
 The expected values come from the solution's text in notebook.py, which a test holds equal to minigrad's tape; the
-mutants are substitutions in it.  `visible` says whether the notebook's visible test notices the mistake; a test measures
-it.  Gradients are compared at 1e-11, and among their draws is one whose examples have gradients of very different
+mutants are substitutions in it.  `visible` says whether the notebook's visible test notices the mistake; a test
+measures it.  Gradients are compared at 1e-11.  Among their draws is one whose examples have gradients of very different
 size, each compared on its own, and a large one with little time: a numerical derivative fails at both.
 """
 
@@ -150,7 +150,7 @@ back = Check("rnn_step_backward", cell="rnn-step-backward-test", tol=GRADIENT,
 
 
 def step_backward_case(rng, size, saturated=1.0):
-    """States are drawn, not computed: with no b to go with them there is nothing to differentiate numerically."""
+    """States are drawn, not computed: then `saturated` sets how near to 1 and -1 they are."""
     dh_new, x, h, h_new, W_x, W_h = back.normal(rng, size)
     return dh_new, x, np.tanh(h), np.tanh(saturated * h_new), W_x, W_h
 
@@ -228,7 +228,7 @@ bptt = Check("rnn_backward", cell="rnn-backward-test", tol=GRADIENT,
 
 
 def backward_case(rng, size):
-    """States are drawn, as in step_backward_case."""
+    """States are drawn, not computed: the gradient is that of each step at the states that are given."""
     dhs, xs, h0, hs, W_x, W_h = bptt.normal(rng, size)
     return dhs, xs, np.tanh(h0), np.tanh(0.8 * hs), 0.6 * W_x, 0.6 * W_h
 

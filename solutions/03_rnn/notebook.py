@@ -404,7 +404,8 @@ r"""
 
 The loss sits on the last of 30 steps. The height of a point at step $t$ is $\lVert \partial L/\partial x_t \rVert$:
 how much the answer would change if the input at $t$ changed a little. Straight lines on this axis are powers: each
-step back multiplies by about the same factor. Assignment 04 is about this picture.
+step back multiplies by about the same factor. At 1.2 the gradient could grow, but the states grow too, and then the
+slope $1 - h_t^2$ of the tanh holds it back. Assignment 04 is about this picture.
 """
 
 # %% picture of the gradient norm at each step tags=["picture"]

@@ -76,7 +76,7 @@ def a_class(n: int, seed: int = 0) -> list[dict[str, Any]]:
             continue
         skill = draw.betavariate(4, 1.3)
         cells, incidents = [], []
-        for k, (function, _, parts, known) in enumerate(CHECKS):
+        for k, (*_, known) in enumerate(CHECKS):
             if draw.random() < skill:
                 cells.append(cell(k))
             elif draw.random() < 0.75:

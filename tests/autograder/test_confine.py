@@ -18,7 +18,8 @@ PID = 4321
 # Numbers of what must be closed, from the kernel's tables: not read off syscalls.py, which does not have them.
 CLOSED = {
     "socket": (41, 198), "socketpair": (53, 199), "connect": (42, 203), "bind": (49, 200), "execve": (59, 221),
-    "execveat": (322, 281), "kill": (62, 129), "tkill": (200, 130), "ptrace": (101, 117), "process_vm_readv": (310, 270),
+    "execveat": (322, 281), "kill": (62, 129), "tkill": (200, 130), "ptrace": (101, 117), "process_vm_readv": (310,
+                                                                                                               270),
     "process_vm_writev": (311, 271), "setsid": (112, 157), "setpgid": (109, 154), "memfd_create": (319, 279),
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "unshare": (272, 97), "setns": (308, 268),
     "mount": (165, 40), "bpf": (321, 280), "keyctl": (250, 219), "shmget": (29, 194), "msgget": (68, 186),
@@ -61,7 +62,8 @@ def test_dangerous_calls_are_closed(machine, name):
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_numpy_s_calls_are_open(machine):
-    for name in ("read", "write", "mmap", "munmap", "brk", "futex", "exit_group", "clock_gettime", "getrandom", "newfstatat"):
+    for name in ("read", "write", "mmap", "munmap", "brk", "futex", "exit_group", "clock_gettime", "getrandom",
+                 "newfstatat"):
         assert verdict(machine, nr(machine, name)) == ALLOW
 
 
@@ -120,7 +122,8 @@ def test_a_machine_without_a_table_is_refused():
 def test_the_tables_are_the_kernel_s_own(machine, include):
     """Against the headers where they are installed; on an x86_64 machine the generic header has aarch64's numbers."""
     try:
-        text = subprocess.run(["gcc", "-E", "-dM", "-"], input=include, capture_output=True, text=True, check=True).stdout
+        text = subprocess.run(["gcc", "-E", "-dM", "-"], input=include, capture_output=True, text=True,
+                              check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no compiler or no kernel headers")
     defined = dict(re.findall(r"#define (__NR\w+) (\w+)", text))

@@ -49,7 +49,8 @@ def test_a_notebook_runs_as_in_jupyter(session):
 def test_linear_algebra_and_threads_work_under_the_filter(session):
     """The allow-list of system calls must not cost an honest student a point."""
     run = session.run_cell("""
-import numpy as np, threading, tempfile, time, dataclasses, typing, json, collections, decimal, statistics, unittest, timeit
+import numpy as np, threading, tempfile, time, dataclasses, typing, json, collections, decimal, statistics, unittest,
+timeit
 rng = np.random.default_rng(0)
 a = rng.normal(size=(300, 300))
 u, s, v = np.linalg.svd(a)
@@ -69,7 +70,8 @@ print(P(1), timeit.timeit(lambda: 1, number=2) > 0)
 
 
 def test_stdout_and_stderr_keep_their_order_and_c_code_s_prints_are_caught(session):
-    run = session.run_cell("import os, sys, warnings\nprint('a')\nwarnings.warn('careful')\nprint('b')\nos.write(1, b'raw')\n"
+    run = session.run_cell("import os, sys, warnings\nprint('a')\nwarnings.warn('careful')\nprint('b')\n"
+                           "os.write(1, b'raw')\n"
                            "os.write(2, b'err')\n'value'")
     assert [o.get("name", "shown") for o in run.outputs] == ["stdout", "stderr", "stdout", "stderr", "shown"]
     assert "<cell 1>:3: UserWarning: careful" in run.outputs[1]["text"]
@@ -128,7 +130,8 @@ clear_output(); show(fig)
     assert run.outputs == []
 
 
-@pytest.mark.parametrize("statement", ["import minigrad.nn", "from minigrad import Tensor", "from minigrad.nn import LSTM",
+@pytest.mark.parametrize("statement", ["import minigrad.nn", "from minigrad import Tensor",
+                                       "from minigrad.nn import LSTM",
                                        "import minigrad; minigrad.tensor([1])"])
 def test_the_engine_cannot_be_imported_and_the_message_says_why(one, statement):
     """Half the answers would be one import."""
@@ -174,7 +177,8 @@ def test_a_call_brings_the_value_and_the_arguments_as_they_are_afterwards(sessio
 
 def test_a_call_that_raises_tells_type_and_the_student_s_line_but_no_value(session):
     """The inputs are hidden: an exception's text may hold them."""
-    session.run_cell("import numpy as np\n\ndef f(x):\n    if x[0]:\n        raise ValueError(f'secret {x}')  # mine\n", name="rnn-step")
+    session.run_cell("import numpy as np\n\ndef f(x):\n    if x[0]:\n        raise ValueError(f'secret {x}')  # mine\n"
+                     "", name="rnn-step")
     with pytest.raises(StudentError) as e:
         session.call("f", (np.arange(1.0, 4),))
     assert (e.value.ename, e.value.number, e.value.text) == ("ValueError", 5, "")
@@ -187,7 +191,8 @@ def test_a_call_that_raises_tells_type_and_the_student_s_line_but_no_value(sessi
 
 def test_names_and_types_that_a_student_makes_up_cannot_carry_an_input_out(one):
     """type(str(x))() would put the drawn array into the feedback."""
-    one.run_cell("def f(x):\n    raise type('E' + str(x[0]), (ValueError,), {})\ndef g(x):\n    return type('T' + str(x[0]), (), {})()")
+    one.run_cell("def f(x):\n    raise type('E' + str(x[0]), (ValueError,), {})\ndef g(x):\n"
+                 "    return type('T' + str(x[0]), (), {})()")
     with pytest.raises(StudentError) as e:
         one.call("f", (np.ones(1),))
     assert e.value.ename == "ValueError"
@@ -204,16 +209,19 @@ def test_prints_of_a_call_are_dropped_and_warnings_too(session):
 
 def test_a_stashed_input_is_never_shown(session):
     """The process whose output a student reads has seen no hidden input: calls go to a twin."""
-    session.run_cell("seen = []\ndef f(x):\n    seen.append(x.copy())\n    open('seen', 'w').write(str(x))\n    return x")
+    session.run_cell("seen = []\ndef f(x):\n    seen.append(x.copy())\n    open('seen', 'w').write(str(x))\n"
+                     "    return x")
     session.call("f", (np.ones(3),))
     run = session.run_cell("import os\nprint(seen, os.listdir('.'))")
     assert shown(run) == "[] []\n"
 
 
 @pytest.mark.parametrize("body, error", [
-    ("class A(np.ndarray): pass\ndef f(): return np.ones(2).view(A)", Untransferable), ("def f(): return f", Untransferable),
+    ("class A(np.ndarray): pass\ndef f(): return np.ones(2).view(A)", Untransferable), ("def f(): return f",
+    Untransferable),
     ("def f(): return np.array([None])", Untransferable), ("def f(): return (i for i in [])", Untransferable),
-    ("def f():\n    a = []\n    a.append(a)\n    return a", Untransferable), ("def f(): return np.zeros(10 << 20)", Untransferable),
+    ("def f():\n    a = []\n    a.append(a)\n    return a", Untransferable), ("def f(): return np.zeros(10 << 20)",
+    Untransferable),
     ("f = 3", MissingName), ("pass", MissingName), ("def f(): raise SystemExit", StudentError),
     ("def f(): return f()", StudentError), ("def f(x): pass", StudentError),
 ], ids=range(11))

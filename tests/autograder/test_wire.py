@@ -20,7 +20,8 @@ def frame(tree, buffers=b""):
 
 
 @pytest.mark.parametrize("value", [
-    None, True, False, 0, -1, 2**62, -(2**63), 2**63, -(2**200), 0.1, -0.0, math.inf, -math.inf, 5e-324, "", "a", "ü" * 300,
+    None, True, False, 0, -1, 2**62, -(2**63), 2**63, -(2**200), 0.1, -0.0, math.inf, -math.inf, 5e-324, "", "a",
+    "ü" * 300,
     [], (), [1, (2, [3])], {}, {"a": [1.5], ("x", 1): None}, {1, 2}, frozenset({"a"}), {"l": [], "d": {}},
 ], ids=repr)
 def test_plain_data_arrives_as_it_was_with_its_exact_types(value):
@@ -92,15 +93,20 @@ A = {"a": ["<f8", [1]]}
     frame(b"NaN"), frame(b"Infinity"), frame(b"9" * 4000), frame(b"9" * 100_000), frame(b"1e5"),
     frame(b"9223372036854775808"), frame({}), frame({"l": [], "t": []}), frame(b'{"l":[],"l":[]}'), frame({"x": 1}),
     frame({"l": 3}), frame({"l": {"l": []}}), frame({"d": [[1]]}), frame({"d": [1]}), frame({"d": [[1, 1], [1, 2]]}),
-    frame({"d": [[1, 1], [True, 2]]}), frame({"s": [1, 1]}), frame({"d": [[{"l": []}, 1]]}), frame({"s": [A]}, b"\0" * 8),
-    frame({"d": [[2**61 - 1, 0]]}), frame({"f": "1.5"}), frame({"f": 1}), frame({"f": "0x1.0p+99999"}), frame({"f": "0x1.0p+9999"}),
+    frame({"d": [[1, 1], [True, 2]]}), frame({"s": [1, 1]}), frame({"d": [[{"l": []}, 1]]}), frame({"s": [A]},
+    b"\0" * 8),
+    frame({"d": [[2**61 - 1, 0]]}), frame({"f": "1.5"}), frame({"f": 1}), frame({"f": "0x1.0p+99999"}),
+    frame({"f": "0x1.0p+9999"}),
     frame({"i": "0x" + "f" * 5000}), frame({"i": "12"}), frame({"i": 5}), frame({"u": -1}), frame({"u": 5}, b"abc"),
     frame({"u": 2}, b"\xff\xff"), frame({"u": True}, b"a"), frame(A), frame(A, b"\0" * 7), frame(A, b"\0" * 9),
     frame({"a": ["<f8", [-1]]}), frame({"a": ["<f8", [1.0]]}), frame({"a": ["<f8", [True]]}, b"\0" * 8),
     frame({"a": ["<f8", [2**40]]}), frame({"a": ["<f8", [0] * 17]}), frame({"a": ["|O", [1]]}, b"\0" * 8),
-    frame({"a": ["|V8", [1]]}, b"\0" * 8), frame({"a": ["<U2", [1]]}, b"\0" * 8), frame({"a": [["<f8"], [1]]}, b"\0" * 8),
-    frame({"a": ["<f8", {"l": []}]}), frame({"a": "<f8"}), frame({"n": ["<f8"]}, b"\0" * 8), frame({"n": "<M8[s]"}, b"\0" * 8),
-    frame({"a": ["|b1", [2]]}, b"\1\2"), frame(b'"\\ud800"'), frame(b"null null"), frame(b"null", b"\0"), frame(b'{"a":'),
+    frame({"a": ["|V8", [1]]}, b"\0" * 8), frame({"a": ["<U2", [1]]}, b"\0" * 8), frame({"a": [["<f8"], [1]]},
+    b"\0" * 8),
+    frame({"a": ["<f8", {"l": []}]}), frame({"a": "<f8"}), frame({"n": ["<f8"]}, b"\0" * 8), frame({"n": "<M8[s]"},
+    b"\0" * 8),
+    frame({"a": ["|b1", [2]]}, b"\1\2"), frame(b'"\\ud800"'), frame(b"null null"), frame(b"null", b"\0"),
+    frame(b'{"a":'),
     frame(b"[" * 200_000), frame(b'{"l":[' * 100_000), frame(b'{"l":[' * 60 + b"]}" * 60),
     frame({"a": ["<f8", [16 << 20, 16 << 20, 0]]}, b"x"),
 ])

@@ -152,7 +152,8 @@ def test_nodes_carry_the_dotted_name_of_the_module_that_made_them():
 def test_the_printed_model_counts_its_parameters():
     """The count is what the slides compare: RNN H (D + H + 1) plus PyTorch's second bias."""
     assert repr(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.RNN(4, 2, num_layers=2))) == (
-        "Sequential(\n  0: Linear(3, 4)  # 16\n  1: Tanh()  # 0\n  2: RNN(4, 2, num_layers=2)  # 28\n)  # 44 parameters")
+        "Sequential(\n  0: Linear(3, 4)  # 16\n  1: Tanh()  # 0\n  2: RNN(4, 2, num_layers=2)  # 28\n)"
+        "  # 44 parameters")
 
 
 def test_weights_start_the_same_on_every_device_and_differ_by_seed(device):

@@ -1,0 +1,77 @@
+"""Errors carried forward: a function that is right, but for an earlier one of the student's that it calls.
+
+The expected value is computed a second time, by the solution around the student's own earlier functions. A result that
+equals it earns full points, and a note. What those functions make of the answer must not be trivial: a student whose
+rnn_step returns 0 would otherwise be right in rnn_forward by returning 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograder.check import Check
+from autograder.compare import compare
+from autograder.draws import is_constant
+from autograder.misconception import Outcome, examples_axis, tolerance
+
+NOISE = 1e-9        # an earlier function differs from the reference's by more than rounding
+
+
+class Carried:
+    """The second expected values of one grading, computed when they are asked for.
+
+    value(name, *args) calls the student's function; `outcomes` and `notes` are those of the grading.
+    """
+
+    def __init__(self, check: Check, outcomes: Sequence[Outcome], value: Callable[..., Any],
+                 notes: dict[str, None]) -> None:
+        self.check, self.outcomes, self.value, self.notes = check, outcomes, value, notes
+        self._function: Callable[..., Any] | None = None
+        self._wants: dict[int, list[Any] | None] = {}
+        self._differ: set[str] = set()      # earlier functions whose results are not the reference's
+
+    def explains(self, draws: Sequence[int], k: int) -> bool:
+        """Does result k equal the second expected value on all these draws?"""
+        def equal(o: Outcome, want: list[Any]) -> bool:
+            assert o.got is not None
+            tol, axis = tolerance(self.check, k, o.draw), examples_axis(self.check, k, o.draw)
+            return not is_constant(want[k], o.draw.args) and compare(o.got[k], want[k], tol, examples=axis) is None
+
+        return self.accepts(draws, equal)
+
+    def accepts(self, draws: Sequence[int], good: Callable[[Outcome, list[Any]], bool]) -> bool:
+        """Is every one of these draws good when it is held against the second expected values?"""
+        for i in draws:
+            o = self.outcomes[i]
+            if o.got is None or not self.check.uses or (want := self.want(i)) is None or not good(o, want):
+                return False
+        names = " and ".join(f"`{n}`" for n in self.check.uses if n in self._differ)
+        self.notes[f"right, apart from what {names} does: full points"] = None
+        return True
+
+    def want(self, i: int) -> list[Any] | None:
+        """The second expected results on draw i; None if the student's functions bring none, or are all right."""
+        if i not in self._wants:
+            if self._function is None:
+                self._function = self.check.carried({name: self._proxy(name) for name in self.check.uses})
+            try:
+                self._wants[i] = self.check.split(self.check.run(self._function, self.outcomes[i].draw))
+            except Exception:       # the student's functions failed, or brought something that does not fit
+                self._wants[i] = None
+        return self._wants[i] if self._differ else None
+
+    def _proxy(self, name: str) -> Callable[..., Any]:
+        reference = self.check.space[name]
+
+        def call(*args: Any) -> Any:
+            value = self.value(name, *args)
+            if name not in self._differ:
+                with np.errstate(all="ignore"):
+                    want = reference(*args)
+                if compare(value, want, NOISE):
+                    self._differ.add(name)
+            return value
+        return call

@@ -1,0 +1,333 @@
+"""The oracle gives each part its points, says why others are lost, and never a value of a draw."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from autograder.check import Check, Draw, Solution
+from autograder.kernel import InKernel
+from autograder.oracle import CellResult, generator, grade_cell
+from autograder.student import StudentDied
+from tests.autograder.toys import BACK, CHECKS, LINE, SEED, SEEDS, SUMS, earned, grade, student, texts
+
+# ----- Full marks and none
+
+
+@pytest.mark.parametrize(("name", "source"), [("line", LINE), ("line_backward", BACK), ("sums", SUMS), ("firsts", "")])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_solution_earns_every_part(name, source, seed):
+    result = grade(name, source, seed)
+    assert (result.reason, result.score, result.message) == ("ok", result.points, "")
+    assert all(p.ok for p in result.parts) and not result.misconceptions
+
+
+@pytest.mark.parametrize(("body", "message"), [
+    ("raise NotImplementedError()", "`line` is not written yet."),
+    ("pass", "`line` returns nothing yet: is there a `return`?"),
+    ("y = x @ W.T + b", "`line` returns nothing yet: is there a `return`?"),
+])
+def test_a_function_that_is_not_written_earns_nothing_and_is_not_searched(body, message):
+    result = grade("line", f"def line(x, W, b):\n    {body}")
+    assert (result.score, result.reason, result.message, result.misconceptions) == (0, "not_written", message, [])
+
+
+@pytest.mark.parametrize("answer", ["np.zeros((len(x), len(W)))", "np.ones((len(x), len(W)))", "x", "W", "0", "1.0"])
+def test_a_constant_or_an_argument_earns_nothing_not_even_the_shape(answer):
+    assert grade("line", f"def line(x, W, b):\n    return {answer}").score == 0
+
+
+def test_a_missing_function_says_so():
+    result = grade("line", "del line")
+    assert (result.score, result.reason) == (0, "missing")
+    assert "no function `line`" in result.message
+
+
+def test_a_result_that_is_no_data_is_refused():
+    result = grade("line", "def line(x, W, b):\n    return (x for x in x)")
+    assert result.score == 0 and "value of type generator" in result.message
+    result = grade("line", "class A(np.ndarray): pass\ndef line(x, W, b):\n    return (x @ W.T + b).view(A)")
+    assert result.score == 0 and "value of type object" in result.message
+
+
+# ----- Exceptions and time
+
+def test_an_exception_shows_the_students_line_and_the_shapes_alone(tmp_path):
+    file = tmp_path / "cell.py"
+    file.write_text("def line(x, W, b):\n    return x @ W\n", encoding="utf-8")
+    space = CHECKS["line"].text.namespace()
+    exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), space)
+    result = grade_cell(CHECKS["line"], InKernel(space), SEED)
+    assert result.score == 0
+    # where all sizes are equal the product fits, so it does not raise on every draw: those draws count, and are wrong
+    assert re.match(r"`line` (fails unless|on some draws).*: ValueError in its line `return x @ W`, called with "
+                    r"x \(\d, \d\), W \(\d, \d\), b \(\d,\)", result.message)
+
+
+def test_an_exception_everywhere_is_reason_raises():
+    result = grade("line", "def line(x, W, b):\n    return x @ W.T + c")
+    assert (result.score, result.reason) == (0, "raises")
+    assert "NameError" in result.message and result.misconceptions == []
+
+
+def test_an_exception_for_some_draws_names_what_they_share_and_the_others_count():
+    result = grade("line", "def line(x, W, b):\n    assert len(x) > 1, x\n    return x @ W.T + b")
+    assert earned(result) == {"shape": 2, "values": 5, "batch 1": 0}
+    assert "fails for B = 1: AssertionError" in result.message
+
+
+def test_a_draw_that_takes_too_long_ends_the_cell():
+    result = grade("line", "def line(x, W, b):\n    while True: pass")
+    assert (result.score, result.reason) == (0, "timeout")
+    assert "too slow for x" in result.message and result.seconds < 1
+
+
+def test_parts_that_were_complete_before_a_time_out_stay_earned():
+    """The draws of `values` and `batch 1` are run before the float32 draw; both parts but the one with it are kept."""
+    result = grade("line", "def line(x, W, b):\n    while x.dtype == np.float32: pass\n    return x @ W.T + b")
+    assert result.reason == "timeout"
+    assert earned(result) == {"shape": 2, "values": 0, "batch 1": 3}
+
+
+def test_a_draw_with_a_budget_of_its_own_is_lost_alone():
+    source = BACK.replace("dx =", "for _ in range(10**8 if dy.size > 1000 else 0): pass\n    dx =")
+    result = grade("line_backward", source)
+    assert result.reason == "wrong" and "fails for large: too slow" in result.message
+    assert all(not o.sentence for o in result.parts)        # nothing is said of values that never came
+
+
+def test_a_swallowed_alarm_is_still_a_time_out():
+    source = """
+def line(x, W, b):
+    while True:
+        try:
+            while True: pass
+        except Exception: pass
+"""
+    assert grade("line", source).reason == "timeout"
+
+
+def test_a_student_that_dies_ends_the_cell():
+    class Dying:
+        def call(self, name, args, **how):
+            raise StudentDied("the process ended")
+
+    result = grade_cell(CHECKS["line"], Dying(), SEED)
+    assert (result.score, result.reason) == (0, "died") and "process that ran it ended" in result.message
+
+
+# ----- Form
+
+def test_right_values_in_a_wrong_shape_earn_half_at_most():
+    result = grade("line", "def line(x, W, b):\n    return (x @ W.T + b).ravel()")
+    assert earned(result) == {"shape": 0, "values": 5, "batch 1": 3}
+    assert result.score == 5 and "came, (" in result.parts[0].sentence
+
+
+def test_a_list_for_an_array_is_a_wrong_form():
+    result = grade("line", "def line(x, W, b):\n    return (x @ W.T + b).tolist()")
+    assert result.score == 5 and result.parts[0].sentence == "a list came, an array is expected"
+
+
+def test_without_a_shape_part_a_wrong_form_costs_half_of_the_part():
+    result = grade("line_backward", BACK.replace("axis=0)", "axis=0, keepdims=True)"))
+    assert earned(result) == {"dx": 2, "dW": 3, "weights": 2.2}      # dW half of 3, db half of that
+    assert "`db`: (1, " in result.parts[2].sentence
+
+
+def test_integers_ask_whether_a_division_was_lost():
+    result = grade("line", "def line(x, W, b):\n    return (x @ W.T + b).astype(int)")
+    assert "was a division or a cast lost?" in result.parts[0].sentence
+
+
+def test_a_wrong_number_of_results_is_counted():
+    result = grade("line_backward", BACK.replace("return dx, dW, db", "return dx, dW"))
+    assert result.score == 0 and "3 results are expected: dx, dW, db; 2 came" in result.message
+
+
+def test_a_list_of_results_is_as_good_as_a_tuple():
+    assert grade("line_backward", BACK.replace("return dx, dW, db", "return [dx, dW, db]")).reason == "ok"
+
+
+def test_nan_names_the_draw_and_asks_for_an_overflow():
+    source = "def line(x, W, b):\n    y = x @ W.T + b\n    return y if abs(y).max() < 999 else y * np.nan"
+    result = grade("line", source)
+    assert result.parts[1].sentence == ("NaN at the draw with large inputs: is there an `exp` of a large number, "
+                                        "a maximum not subtracted?")
+
+
+def test_float64_for_float32_is_a_note():
+    result = grade("line", "def line(x, W, b):\n    return x.astype(float) @ W.T + b")
+    assert result.score == 10 and "float64 went out" in result.notes[0]
+
+
+# ----- Arguments
+
+def test_a_changed_argument_loses_the_edge_part_and_nothing_else():
+    result = grade("line", "def line(x, W, b):\n    W *= 2\n    return x @ W.T / 2 + b")
+    assert earned(result) == {"shape": 2, "values": 5, "batch 1": 0}
+    assert result.message == "The function changed its argument `W`."
+
+
+def test_without_an_edge_part_the_cheapest_part_is_lost():
+    result = grade("line_backward", BACK.replace("dx = dy @ W", "dx = dy @ W\n    x += 0.0\n    W[:] = 7"))
+    assert earned(result) == {"dx": 0, "dW": 3, "weights": 3} and "`W`" in result.message
+
+
+def test_shared_memory_costs_only_where_copies_are_promised():
+    check = Check("same", cell="same", slide="", equation="", args=("x (N)",), results=("y (N)",), copies=True)
+    check.draws(lambda rng: [Draw(check.normal(rng, {"N": n})) for n in (2, 3, 4, 5)] + [Draw((np.zeros(3) - 1,))])
+    check.part("values", 3)
+    check.part("copy", 1, where=lambda d: d["N"] == 3, edge=True)
+    Solution({"same": "def same(x):\n    return np.where(x < 0, -1.0, x)"}, [check])
+
+    def same(x):
+        return x if (x[x < 0] == -1).all() else np.where(x < 0, -1.0, x)
+
+    alias = InKernel({"same": same})
+    result = grade_cell(check, alias, SEED)
+    assert earned(result) == {"values": 3, "copy": 0} and "shares its memory with the argument `x`" in result.message
+    check.copies = False
+    assert grade_cell(check, alias, SEED).score == 4
+
+
+# ----- Gradients
+
+def test_a_numerical_derivative_fails_at_mixed_scales_and_at_the_large_draw():
+    source = """
+def line_backward(dy, x, W):
+    def numerical(a, f):
+        g = np.zeros_like(a)
+        for i in np.ndindex(*a.shape):
+            old = a[i]; a[i] = old + 1e-4; up = f(); a[i] = old - 1e-4; g[i] = (up - f()) / 2e-4; a[i] = old
+        return g
+    loss = lambda: np.sum(dy * (x @ W.T))
+    return numerical(x, loss), numerical(W, loss), dy.sum(axis=0)
+"""
+    result = grade("line_backward", source)
+    assert earned(result)["dx"] == 0 and earned(result)["dW"] == 0
+    assert earned(result)["weights"] == 0       # its draws include the one that took too long
+
+
+# ----- Errors carried forward
+
+def test_a_function_that_is_right_apart_from_an_earlier_one_earns_everything_and_a_note():
+    result = grade("sums", "def line(x, W, b):\n    return np.tanh(x @ W.T) - b")
+    assert (result.reason, result.score) == ("ok", 10)
+    assert result.notes == ["right, apart from what `line` does: full points"]
+
+
+def test_its_own_mistake_is_not_excused_by_an_earlier_one():
+    other_line = "def line(x, W, b):\n    return np.tanh(x @ W.T) - b\n"
+    result = grade("sums", other_line + SUMS.replace("total + line", "line"))
+    assert earned(result) == {"shape": 2, "values": 0, "T = 1": 4}      # for one step the two are the same
+
+
+def test_nothing_is_carried_forward_from_an_earlier_function_that_returns_zeros():
+    result = grade("sums", "def line(x, W, b):\n    return np.zeros((len(x), len(b)))")
+    assert result.score == 0
+
+
+def test_a_right_function_beside_a_wrong_earlier_one_needs_no_excuse():
+    source = "def line(x, W, b):\n    return x\ndef sums(xs, W, b):\n    return np.cumsum(xs @ W.T + b, axis=0)"
+    result = grade("sums", source)
+    assert result.reason == "ok" and result.notes == []
+
+
+# ----- Hand-written judges
+
+def judged_check() -> Check:
+    def judge(got, draw, want, call):
+        return {"positive": None if got > 0 else "it is not positive",
+                "agrees": None if call("helper", 2.0) == 4.0 else "`helper` does not double"}
+
+    check = Check("root", cell="root", slide="", equation="", args=("n",), results=("r",), judge=judge)
+    check.draws(lambda rng: [Draw((float(n),)) for n in rng.uniform(1, 2, 4)])
+    check.part("positive", 1)
+    check.part("agrees", 2)
+    check.mutant("negative", replace="n ** 0.5", by="-(n ** 0.5)", says="The root is positive.")
+    Solution({"root": "def root(n):\n    return n ** 0.5", "helper": "def helper(x):\n    return 2 * x"}, [check])
+    return check
+
+
+def test_a_judge_decides_parts_and_may_call_the_students_functions():
+    check = judged_check()
+    space = check.text.namespace()
+    assert grade_cell(check, InKernel(space), SEED).score == 3
+    space["helper"] = lambda x: x
+    result = grade_cell(check, InKernel(space), SEED)
+    assert earned(result) == {"positive": 1, "agrees": 0}
+    assert result.parts[1].sentence == "`helper` does not double"
+
+
+def test_a_mutant_of_a_judged_function_is_recognised_by_its_results():
+    check = judged_check()
+    space = check.text.namespace() | {"root": lambda n: -(n ** 0.5)}
+    result = grade_cell(check, InKernel(space), SEED)
+    assert [m.mutant for m in result.misconceptions] == ["negative"]
+
+
+def test_a_result_of_a_wrong_form_never_reaches_the_judge():
+    check = judged_check()
+    result = grade_cell(check, InKernel(check.text.namespace() | {"root": lambda n: [n + 1]}), SEED)
+    assert result.reason == "wrong" and result.parts[0].sentence == "a list came, a float is expected"
+
+
+# ----- Faults of the Check, seeds, plain data
+
+@pytest.mark.parametrize("fault", ["draws", "reference", "judge"])
+def test_a_fault_of_the_check_is_told_and_not_raised(fault):
+    check = judged_check()
+    if fault == "draws":
+        check.draws(lambda rng: 1 / 0)
+    elif fault == "reference":
+        Solution({"root": "def root(n):\n    return undefined"}, [check])
+    else:
+        check.judge = lambda got, draw, want, call: {"no such part": None}
+    result = grade_cell(check, InKernel({"root": lambda n: n}), SEED)
+    assert (result.score, result.reason) == (0, "check_error")
+    assert result.notes[0].startswith("incident: the Check itself failed")
+
+
+def test_the_same_seed_draws_the_same_and_another_one_other_inputs():
+    def inputs(seed):
+        return [a for d in CHECKS["line"].drawn(generator(seed)) for a in d.args]
+
+    first, again, other = inputs(SEED), inputs(SEED), inputs(SEEDS[0])
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not any(a.shape == b.shape and np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_a_result_is_plain_json_and_comes_back_the_same():
+    result = grade("line", LINE.replace(" + b", ""))
+    assert CellResult.from_dict(result.to_dict()) == result
+    assert result.to_dict()["misconceptions"][0]["family"] == "bias left out"
+
+
+WRONG = [LINE.replace("+ b", "- 2 * b"), LINE.replace("x @ W.T", "np.sin(x @ W.T)"), LINE.replace(" + b", ""),
+         "def line(x, W, b):\n    raise ValueError(str(x.tolist()))", "def line(x, W, b):\n    return x.tolist(), W, b",
+         "def line(x, W, b):\n    return {str(x): W}", "def line(x, W, b):\n    return str(x @ W.T + b)",
+         "def line(x, W, b):\n    raise type(str(x), (Exception,), {})"]
+
+
+@pytest.mark.parametrize("source", WRONG)
+def test_no_verdict_holds_a_drawn_or_an_expected_value(source):
+    check = CHECKS["line"]
+    told = texts(grade("line", source))
+    numbers = {f"{v:.3f}"[:5] for d in check.drawn(generator(SEED)) for a in (*d.args, check.run(check.reference(), d))
+               for v in np.asarray(a).ravel()}
+    assert not any(n in told for n in numbers)
+
+
+def test_a_failing_cell_is_judged_in_well_under_a_second():
+    result = grade("line_backward", BACK.replace("dy.T @ x", "np.sin(dy.T @ x)"))
+    assert result.score < result.points and result.seconds < 0.5
+
+
+def test_students_cannot_reach_the_reference_through_their_arguments():
+    """Copies go in: what the function keeps or changes is not what it is compared with."""
+    source = "kept = []\ndef line(x, W, b):\n    kept.append(x)\n    x[:] = 0\n    return x @ W.T + b"
+    assert earned(grade("line", source)) == {"shape": 2, "values": 0, "batch 1": 0}
+    assert student(source).call("line", (np.ones((1, 1)), np.ones((1, 1)), np.ones(1)))[1][0] == 0
