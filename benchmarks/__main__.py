@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import ops_steps, tensor_steps
 from .pairs import Row, compare
 from .steps import CHAIN
 
@@ -60,7 +61,20 @@ def imports(pairs: int) -> dict:
     return {"rows": [row], "seconds_more": more, "limit_seconds": 0.1, "held": more <= 0.1}
 
 
-BENCHMARKS = {"tape": tape, "forecasting": forecasting, "imports": imports}
+def operations(pairs: int) -> dict:
+    """Single operations, forward and backward, beside PyTorch's eager ones, at lecture sizes, one thread."""
+    chain = "elementwise chain (32, 64)"       # small operations: here the tape must not cost more than a dispatcher
+    return {"rows": [compare(name, f"{steps.__name__}.{ours}", f"{steps.__name__}.{theirs}", args, pairs=pairs,
+                             limit=1.0 if name == chain else None)
+                     for steps in (tensor_steps, ops_steps) for name, ours, theirs, args in steps.ROWS]}
+
+
+BENCHMARKS = {"operations": operations, "tape": tape, "forecasting": forecasting, "imports": imports}
+
+
+def _load() -> float | None:
+    """How many processes wanted to run in the last minute: what else the machine had to do."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def main() -> int:
@@ -72,6 +86,7 @@ def main() -> int:
     options = parser.parse_args()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     for name in options.names or BENCHMARKS:
+        load = _load()
         result = BENCHMARKS[name](options.pairs)
         rows: list[Row] = result["rows"]
         print(f"\n{name}: {(BENCHMARKS[name].__doc__ or '').strip()}")
@@ -84,7 +99,7 @@ def main() -> int:
             print(f"  {key}: {value}")
         record = {"benchmark": name, "date": datetime.date.today().isoformat(), "commit": commit.stdout.strip(),
                   "python": platform.python_version(), "numpy": np.__version__, "machine": platform.machine(),
-                  "cores": os.cpu_count(), **extra, "rows": [r.to_dict() for r in rows]}
+                  "cores": os.cpu_count(), "load": [load, _load()], **extra, "rows": [r.to_dict() for r in rows]}
         path = options.out or RESULTS / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record, indent=1) + "\n")

@@ -119,9 +119,18 @@ def torch_forecaster(threads: int = 1, batch: int = 32, steps: int = 50, hidden:
 
 
 def _import(name: str) -> Step:
+    """A fresh interpreter imports a package, from bytecode as an installed one does, whatever the environment says."""
+    import os
     import subprocess
     import sys
-    return lambda: subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
+    import tempfile
+    cache = tempfile.TemporaryDirectory()
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": cache.name, "PYTHONDONTWRITEBYTECODE": ""}
+
+    def step() -> None:
+        assert cache                           # lives as long as the step
+        subprocess.run([sys.executable, "-c", f"import {name}"], check=True, env=env)
+    return step
 
 
 def import_minigrad() -> Step:

@@ -47,10 +47,6 @@ class Device:
         """The array as a NumPy array; on a GPU this waits for the device and copies."""
         return array if self.xp is np else self.xp.asnumpy(array)
 
-    def add_at(self, out: Any, index: Any, values: Any) -> None:
-        """out[index] += values, where an index that occurs twice is added twice."""
-        self.xp.add.at(out, index, values)
-
 
 cpu = Device("cpu", np, np.ndarray)
 _devices = {"cpu": cpu}
@@ -91,6 +87,20 @@ def cuda_status() -> tuple[bool, str]:
         return right, "usable" if right else "a product of four numbers came out wrong"
     except Exception as error:                       # anything can fail here: driver, toolkit, headers, versions
         return False, f"{type(error).__name__}: {error}"
+
+
+def add_at(xp: Any, out: Any, index: Any, values: Any) -> None:
+    """out[index] += values into a new array, where an index that occurs twice is added twice.
+
+    NumPy's add.at is three times as fast with numbers at flat places as with rows at ids (an embedding's gradient).
+    """
+    parts, flat = index if isinstance(index, tuple) else (index,), 0
+    if xp is np and all(getattr(i, "dtype", np.dtype(bool)).kind in "iu" for i in parts):
+        for ids, n in zip(parts, out.shape, strict=False):
+            flat = flat * n + ids % n
+        row = np.arange(out[(0,) * len(parts)].size if out.size else 0)
+        out, index, values = out.reshape(-1), np.add.outer(flat * row.size, row).ravel(), values.ravel()
+    xp.add.at(out, index, values)
 
 
 def owner(array: Any) -> Any:

@@ -118,7 +118,8 @@ def _sweep(starts: list[tuple[Tensor, Tensor]], wanted: list[Tensor] | None, ret
         if g.shape != target.shape:
             g = _unbroadcast(g, target)
         if g.dtype is not target.dtype and g.dtype != target.dtype:
-            raise DTypeError(describe(f"a gradient of {g.dtype} reached a value of {target.dtype} {target.shape}."))
+            raise DTypeError(describe(f"a gradient of {g.dtype} reached a value of {target.dtype} {target.shape}.",
+                                      made_at=place(getattr(target, "where", None)), likely="a hook changed its dtype"))
         kind = type(target)
         if kind is Node:
             if target in pending:
@@ -150,7 +151,7 @@ def _sweep(starts: list[tuple[Tensor, Tensor]], wanted: list[Tensor] | None, ret
     for y, seed in starts:
         shared.add(id(seed.data))
         send(y.edge or y, seed if create_graph else seed.data)
-    device = starts[0][0].device
+    device, watch = starts[0][0].device, tape._watch
     while heap:
         node = heapq.heappop(heap)[1]
         g = pending.pop(node)
@@ -163,7 +164,11 @@ def _sweep(starts: list[tuple[Tensor, Tensor]], wanted: list[Tensor] | None, ret
             raise _freed(node)
         if tape._last_write > node.id:
             _check_saved(node)
-        for target, gx in zip(inputs, vjps[node](g) if create_graph else vjp(g), strict=False):
+        if create_graph:
+            vjp = vjps[node]
+        if watch is not None:
+            vjp = watch.vjp(node, vjp)
+        for target, gx in zip(inputs, vjp(g), strict=False):
             kind = type(target)
             if gx is not None and (kind is Node or kind is Port or isinstance(target, Tensor)):
                 send(target, gx() if type(gx) is FunctionType else gx)
@@ -213,8 +218,12 @@ def _versions(node: Node) -> list[list]:
 
 
 def _arrays(value: Any) -> list[Any]:
+    """The arrays in a closure cell: in a list too, and in the cells of a function that the vjp calls (pow's db)."""
     if isinstance(value, (tuple, list)):
         return [a for v in value for a in _arrays(v)]
+    if type(value) is FunctionType:
+        return [a for cell in value.__closure__ or () if cell.cell_contents is not value
+                for a in _arrays(cell.cell_contents)]
     return [value] if hasattr(value, "dtype") and hasattr(value, "base") else []
 
 
@@ -267,7 +276,7 @@ def _replay(edges: list[Any]) -> dict[Node, Any]:
             raise _freed(node)
         if not node.op.second:
             raise GradError(describe(f"{node.op.name} has no second-order gradient.", made_at=place(node.where),
-                                     fix="use the readable form (fused=False) for create_graph=True"))
+                                     fix="for create_graph=True use the readable form: fused=False, no mg.checkpoint"))
         for cell in _versions(node):
             raise _overwritten(node, None, cell[2])
         values[node], vjps[node] = node.op.fn(ops, *[value(x) for x in node.inputs], **node.kw)

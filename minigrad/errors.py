@@ -1,14 +1,15 @@
 """The errors of the engine: what happened, where the value was made, the likely cause, the fix.
 
     MinigradError
-      ShapeError        (ValueError)    operands or gradients whose shapes do not fit
-      DTypeError        (TypeError)     float32 meets float64; a gradient for integers
-      DeviceError       (RuntimeError)  values on two devices; a device that is not there
-      GradError         (RuntimeError)  a gradient asked of something that has none
-      GraphFreedError   (RuntimeError)  backward through a graph that was already used
-      InplaceError      (RuntimeError)  a saved value was overwritten before backward needed it
-      IndexRangeError   (IndexError)    an index or id outside of its axis
-      StateError        (RuntimeError)  a state_dict that does not fit the model or the optimiser
+      ShapeError        (ValueError)          operands or gradients whose shapes do not fit
+      DTypeError        (TypeError)           float32 meets float64; a gradient for integers
+      DeviceError       (RuntimeError)        values on two devices; a device that is not there
+      GradError         (RuntimeError)        a gradient asked of something that has none
+      GraphFreedError   (RuntimeError)        backward through a graph that was already used
+      InplaceError      (RuntimeError)        a saved value was overwritten before backward needed it
+      IndexRangeError   (IndexError)          an index or id outside of its axis
+      StateError        (RuntimeError)        a state_dict that does not fit the model or the optimiser
+      NonFiniteError    (FloatingPointError)  a NaN or Inf, under mg.debug(nan=True)
 
 Each is also the built-in error that a reader would try to catch. This file formats; the tape decides when to raise.
 """
@@ -24,35 +25,159 @@ class MinigradError(Exception):
 
 
 class ShapeError(MinigradError, ValueError):
-    """Shapes that an operation cannot join.  ``mg.zeros(2, 3) @ mg.zeros(2, 3)``: transpose one of them."""
+    """Shapes that an operation cannot join.
+
+    The message names both shapes, the lines that made them, and what would fit. Shapes are lined up from the right;
+    each pair of sizes must be equal, or one of them 1. A product needs as many columns on the left as rows on the
+    right.
+
+    Fails:
+
+        h, W = mg.zeros(32, 20), mg.zeros(64, 20)
+        h @ W
+
+    Repaired:
+
+        h, W = mg.zeros(32, 20), mg.zeros(64, 20)
+        h @ W.T
+    """
 
 
 class DTypeError(MinigradError, TypeError):
-    """Two float types in one operation, or a gradient asked of integers.  Cast: ``x.to(mg.float32)``."""
+    """Two float types in one operation, or a gradient asked of integers.
+
+    Widening float32 to float64 in silence doubles memory and hides where it began. Python numbers and NumPy's scalars
+    never widen; an array keeps its own type, so cast it.
+
+    Fails:
+
+        x = mg.ones(2)
+        x * np.ones(2)
+
+    Repaired:
+
+        x = mg.ones(2)
+        x * np.ones(2, np.float32)
+    """
 
 
 class DeviceError(MinigradError, RuntimeError):
-    """Values of one operation lie on two devices, or the device is not usable.  Move: ``x.to("cuda")``."""
+    """Values of one operation lie on two devices, the device is not usable, or NumPy was to look into a device.
+
+    Moving in silence would cost a copy, and a wait, at every step.
+
+    Fails:
+
+        x, W = mg.ones(2), mg.ones(2, device="strict")
+        x * W
+
+    Repaired:
+
+        x, W = mg.ones(2), mg.ones(2, device="strict")
+        x.to("strict") * W
+    """
 
 
 class GradError(MinigradError, RuntimeError):
-    """A gradient asked of a value that has none: not a scalar, not tracked, or not part of the graph."""
+    """A gradient asked of a value that has none: not a single number, not tracked, or not part of the graph.
+
+    Fails:
+
+        x = mg.ones(3, requires_grad=True)
+        (x * 2).backward()
+
+    Repaired:
+
+        x = mg.ones(3, requires_grad=True)
+        (x * 2).sum().backward()
+    """
 
 
 class GraphFreedError(MinigradError, RuntimeError):
-    """A second backward through one graph.  Detach the state that is carried: ``h = mg.detach(h)``."""
+    """A second backward through one graph: its saved values are gone.
+
+    With recurrent networks the graph of the previous batch hangs on the state that is carried over. Detach it.
+
+    Fails:
+
+        W, h = mg.ones(2, 2, requires_grad=True), mg.ones(1, 2)
+        for batch in range(2):
+            h = mg.tanh(h @ W)
+            h.sum().backward()
+
+    Repaired:
+
+        W, h = mg.ones(2, 2, requires_grad=True), mg.ones(1, 2)
+        for batch in range(2):
+            h = mg.tanh(mg.detach(h) @ W)
+            h.sum().backward()
+    """
 
 
 class InplaceError(MinigradError, RuntimeError):
-    """A value that backward needs was overwritten.  Work on a copy: ``y = x.clone()``."""
+    """A value that backward needs was overwritten, or a write that the tape cannot record.
+
+    Fails:
+
+        x, c = mg.ones(3, requires_grad=True), mg.ones(3)
+        loss = (x * c).sum()
+        c[0] = 5
+        loss.backward()
+
+    Repaired:
+
+        x, c = mg.ones(3, requires_grad=True), mg.ones(3)
+        loss = (x * c.clone()).sum()
+        c[0] = 5
+        loss.backward()
+    """
 
 
 class IndexRangeError(MinigradError, IndexError):
-    """An index outside of its axis.  A token id must lie in 0 ... V - 1."""
+    """An index outside of its axis. A GPU would take the remainder in silence: a wrong word instead of an error.
+
+    Fails:
+
+        table = mg.zeros(5, 2)
+        table[[4, 5]]
+
+    Repaired:
+
+        table = mg.zeros(6, 2)
+        table[[4, 5]]
+    """
 
 
 class StateError(MinigradError, RuntimeError):
-    """A state_dict whose names or shapes are not the model's.  Build the model with the sizes it was saved with."""
+    """A state_dict whose names or shapes are not those of the model or the optimiser.
+
+    Fails:
+
+        saved = mg.nn.Linear(3, 2).state_dict()
+        mg.nn.Linear(4, 2).load_state_dict(saved)
+
+    Repaired:
+
+        saved = mg.nn.Linear(3, 2).state_dict()
+        mg.nn.Linear(3, 2).load_state_dict(saved)
+    """
+
+
+class NonFiniteError(MinigradError, FloatingPointError):
+    """The first NaN or Inf under `mg.debug(nan=True)`: which operation made it, on which line, of which operand.
+
+    Fails:
+
+        x = mg.tensor([0.0, 1.0], requires_grad=True)
+        with mg.debug(nan=True):
+            mg.where(x > 0, mg.sqrt(x), 0.0).sum().backward()
+
+    Repaired:
+
+        x = mg.tensor([0.0, 1.0], requires_grad=True)
+        with mg.debug(nan=True):
+            mg.sqrt(mg.where(x > 0, x, 1.0)).sum().backward()
+    """
 
 
 def describe(headline: str, **lines: str | None) -> str:
@@ -75,3 +200,7 @@ def place(where: tuple[Any, int] | None) -> str | None:
 def shape_list(arrays: list[Any]) -> str:
     """The shapes of an operation's operands: `(32, 20) and (10, 64)`."""
     return " and ".join(str(tuple(a.shape)) for a in arrays if hasattr(a, "shape")) or "no arrays"
+
+
+__all__ = ["DTypeError", "DeviceError", "GradError", "GraphFreedError", "IndexRangeError", "InplaceError",
+           "MinigradError", "NonFiniteError", "ShapeError", "StateError"]

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Device
-from .errors import IndexRangeError, ShapeError, describe
-from .tensor import Tensor, primitive, record
+from .backend import Device, add_at
+from .errors import IndexRangeError, ShapeError, describe, place
+from .tensor import Tensor, caller, primitive, record
 
 _here = sys.modules[__name__]
 
@@ -68,33 +68,25 @@ def neg(xp, a):
 
 @primitive
 def pow(xp, a, b):
-    """y = a^b;  da = g b a^(b-1), db = g y log a (0 where a <= 0)"""
+    """y = a^b;  da = g b a^(b-1), db = g y log a (0 where a <= 0)
+
+    At a = 0, b = 0 da is 0, as in PyTorch.
+    """
     y = a ** b
+
+    def da(g):
+        if not hasattr(b, "dtype"):
+            return g * (b * a ** (b - 1)) if b else xp.zeros_like(g)
+        if not hasattr(a, "dtype"):
+            return None
+        return g * (b * xp.where(a == 0, xp.where(b == 0, xp.ones_like(g), a), a) ** (b - 1))
 
     def db(g):
         if not hasattr(a, "dtype"):            # a Python number: an array of its log would widen float32
             return g * (y * (math.log(a) if a > 0 else 0.0))
         positive = a > 0
         return g * y * xp.where(positive, xp.log(xp.where(positive, a, xp.ones_like(a))), xp.zeros_like(a))
-    return y, lambda g: (lambda: g * (b * a ** (b - 1)), lambda: db(g))
-
-
-@primitive
-def maximum(xp, a, b):
-    """y = max(a, b);  da = g [a > b] + g/2 [a = b], and so for b"""
-    return xp.maximum(a, b), lambda g: (lambda: g * _share(xp, a, b, g), lambda: g * _share(xp, b, a, g))
-
-
-@primitive
-def minimum(xp, a, b):
-    """y = min(a, b);  da = g [a < b] + g/2 [a = b], and so for b"""
-    return xp.minimum(a, b), lambda g: (lambda: g * _share(xp, b, a, g), lambda: g * _share(xp, a, b, g))
-
-
-def _share(xp, a, b, g):
-    """1 where a is the larger, 1/2 where they tie, else 0; of g's dtype and shape."""
-    one, zero = xp.ones_like(g), xp.zeros_like(g)
-    return xp.where(a > b, one, xp.where(a < b, zero, one * 0.5))
+    return y, lambda g: (lambda: da(g), lambda: db(g))
 
 
 @primitive
@@ -127,18 +119,6 @@ def sqrt(xp, a):
 
 
 @primitive
-def abs(xp, a):
-    """y = |a|;  da = g sign a"""
-    return xp.absolute(a), lambda g: (g * xp.sign(a),)
-
-
-@primitive
-def sign(xp, a):
-    """y = sign a;  da = 0"""
-    return xp.sign(a), lambda g: (xp.zeros_like(g),)
-
-
-@primitive
 def tanh(xp, a):
     """y = tanh a;  da = g (1 - y^2)"""
     y = xp.tanh(a)
@@ -148,7 +128,9 @@ def tanh(xp, a):
 @primitive
 def sigmoid(xp, a):
     """y = 1 / (1 + e^-a);  da = g y (1 - y)"""
-    y = xp.tanh(a * 0.5) * 0.5 + 0.5           # no overflow for any a
+    y = xp.tanh(a * 0.5)                       # no overflow for any a
+    y *= 0.5                                   # in place on arrays; a new value on Tensors
+    y += 0.5
     return y, lambda g: (g * (y * (1 - y)),)
 
 
@@ -157,13 +139,6 @@ def relu(xp, a):
     """y = max(a, 0);  da = g [a > 0]"""
     y = xp.maximum(a, 0)
     return y, lambda g: (g * (y > 0),)
-
-
-@primitive
-def clip(xp, a, min=None, max=None):
-    """y = a within [min, max];  da = g [min <= a <= max]"""
-    y = xp.clip(a, min, max)
-    return y, lambda g: (g * (a == y),)
 
 
 @primitive
@@ -222,26 +197,9 @@ def _count(shape: tuple, axis: Any) -> int:
     """How many entries a reduction joins; of none there is no mean."""
     n = math.prod(shape if axis is None else [shape[i] for i in ((axis,) if isinstance(axis, int) else axis)])
     if n == 0:
-        raise ShapeError(describe(f"there is no mean of no values: shape {shape}, dim {axis}."))
+        raise ShapeError(describe(f"there is no mean of no values: shape {shape}, dim {axis}.",
+                                  made_at=place(caller()), likely="an empty batch, or a mask that keeps nothing"))
     return n
-
-
-@primitive
-def amax(xp, a, axis=None, keepdims=False):
-    """y = max_i a_i;  da_i = g [a_i = y] / (how many tie)"""
-    top = xp.amax(a, axis=axis, keepdims=True)
-    y = top if keepdims else xp.squeeze(top) if axis is None else xp.squeeze(top, axis)
-
-    def vjp(g):
-        hit = xp.where(a == top, xp.ones_like(a), xp.zeros_like(a))
-        share = hit / xp.sum(hit, axis=axis, keepdims=True)
-        return (_stretch(xp, g, a.shape, axis, keepdims) * share,)
-    return y, vjp
-
-
-def amin(a, axis=None, keepdims=False, **kw):
-    """The smallest entries; ties share the gradient."""
-    return neg(amax(neg(a), axis, keepdims, **kw))
 
 
 @primitive
@@ -346,18 +304,6 @@ def broadcast_to(xp, a, shape):
     return xp.broadcast_to(a, shape), lambda g: (g,)
 
 
-def transpose(a, dim0, dim1=None):
-    """Two axes exchanged, as in PyTorch; or, given one tuple, all axes in that order, as in NumPy."""
-    return swapaxes(a, dim0, dim1) if dim1 is not None else permute(a, axes=tuple(dim0))
-
-
-def moveaxis(a, source: int, target: int):
-    """One axis moved to another place."""
-    order = [i for i in range(a.ndim) if i != source % a.ndim]
-    order.insert(target % a.ndim, source % a.ndim)
-    return permute(a, axes=tuple(order))
-
-
 # ---------------------------------------------------------------------------------------------- indexing, joining
 
 @primitive
@@ -370,9 +316,11 @@ def getitem(xp, a, *, index):
 @primitive
 def put(xp, a, *, index, shape):
     """y = zeros of a shape, with a added at index (twice where it occurs twice);  da = g[index]"""
+    if xp is _here:                            # a third order: memory is written by the arrays' own call
+        return put(a, index=index, shape=shape), lambda g: (g[index],)
     y = xp.zeros(shape, dtype=a.dtype)
     if any(hasattr(i, "dtype") for i in (index if isinstance(index, tuple) else (index,))):
-        xp.add.at(y, index, a)
+        add_at(xp, y, index, a)
     else:
         y[index] = a
     return y, lambda g: (g[index],)
@@ -397,8 +345,8 @@ def plain_index(index: Any, of: Tensor) -> Any:
 def _plain_part(index: Any, of: Tensor) -> Any:
     if isinstance(index, Tensor):
         return index.data
-    if isinstance(index, (list, np.ndarray)):
-        return of.device.asarray(np.asarray(index, dtype=None if len(index) else np.int64))
+    if isinstance(index, (list, np.ndarray)):  # an empty list is ids; an empty array may be a mask
+        return of.device.asarray(np.asarray(index, dtype=np.int64 if type(index) is list and not index else None))
     return index
 
 
@@ -410,7 +358,8 @@ def _check_ids(index: Any, axis: int, of: Tensor) -> None:
     if low < -n or high >= n:
         raise IndexRangeError(describe(
             f"index {high if high >= n else low} is outside of axis {axis} of {of.shape}: 0 ... {n - 1}.",
-            table=of._made(), likely="a token id at or above the vocabulary's size, or an unknown word",
+            made_at=place(caller()), table=of._made(),
+            likely="a token id at or above the vocabulary's size, or an unknown word",
             fix="map unknown words to an id of their own, or enlarge the table"))
 
 
@@ -472,42 +421,16 @@ def _split(xp, a, *, sizes, axis):
     return tuple([a[place] for place in places]), vjp
 
 
-def split(a: Tensor, size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Pieces of one size (the last may be smaller), or of the sizes given; they must add up."""
-    n = a.shape[dim]
-    sizes = tuple(builtins.min(size, n - s) for s in range(0, n, size)) if isinstance(size, int) else tuple(size)
-    if builtins.sum(sizes) != n:
-        raise ShapeError(describe(f"split of {sizes} does not add up to {n}: axis {dim} of {a.shape}.",
-                                  made_at=a._made()))
-    return _split(a, sizes=sizes, axis=dim)
-
-
-def chunk(a: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """A number of pieces of equal size (the last may be smaller)."""
-    return split(a, -(-a.shape[dim] // chunks), dim)
-
-
 # ---------------------------------------------------------------------------------------------- without a gradient
 
 @primitive
 def _compare(xp, a, b, *, name):
-    """y = a (name) b, as booleans;  no gradient"""
+    """y = a (name) b: a comparison, a bitwise operation or a whole quotient;  no gradient"""
     return getattr(a, f"__{name}__")(b) if hasattr(a, "dtype") else getattr(b, f"__{_MIRROR[name]}__")(a), None
 
 
-_MIRROR = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
-
-
-@primitive
-def argmax(xp, a, axis=None):
-    """y = the index of the largest entry, the first where they tie;  no gradient"""
-    return xp.argmax(a, axis=axis), None
-
-
-@primitive
-def argmin(xp, a, axis=None):
-    """y = the index of the smallest entry, the first where they tie;  no gradient"""
-    return xp.argmin(a, axis=axis), None
+_MIRROR = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne", "and": "rand", "or": "ror",
+           "xor": "rxor", "floordiv": "rfloordiv"}
 
 
 @primitive
@@ -534,22 +457,18 @@ def full_like(xp, a, value):
     return xp.full_like(a, value), None
 
 
-def max(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The largest entry; with dim, as in PyTorch, (values, indices) along that axis."""
-    if dim is None:
-        return amax(a)
-    return amax(a, dim, keepdim), argmax(a, dim)
-
-
-def min(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The smallest entry; with dim, as in PyTorch, (values, indices) along that axis."""
-    if dim is None:
-        return amin(a)
-    return amin(a, dim, keepdim), argmin(a, dim)
-
-
 # the names that array namespaces use, for second order; and PyTorch's
-copy, absolute, concat, cat, unsqueeze = clone, abs, concatenate, concatenate, expand_dims
+copy, concat, cat, unsqueeze = clone, concatenate, concatenate, expand_dims
+
+
+def __getattr__(name: str) -> Any:
+    """What the core does not need stands elsewhere; found here too: this module is the namespace of second order."""
+    if not name.startswith("__"):              # the import machinery asks for __path__ while this file is half read
+        from . import ops_more, ops_select, ops_windows
+        for module in (ops_more, ops_select, ops_windows):
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # ---------------------------------------------------------------------------------------------- operators and methods
@@ -560,21 +479,21 @@ def _attach() -> None:
         setattr(Tensor, f"__{name}__", _operator(op))
         setattr(Tensor, f"__r{name}__", _operator(op, reflected=True))
     for name in _MIRROR:
-        setattr(Tensor, f"__{name}__", _comparison(name))
+        setattr(Tensor, f"__{name}__", _untracked(name))
+    for name in ("and", "or", "xor", "floordiv"):
+        setattr(Tensor, f"__r{name}__", _untracked(name, reflected=True))
     methods = dict(
-        __neg__=neg, __abs__=abs, __iter__=lambda a: iter(unbind(a)),
+        __neg__=neg, __pos__=lambda a: a, __iter__=lambda a: iter(unbind(a)),
+        __invert__=lambda a: _compare(a, True if a.dtype == np.bool_ else -1, name="xor"),
         __getitem__=lambda a, index: getitem(a, index=plain_index(index, a)),
         T=property(lambda a: permute(a, axes=tuple(range(a.ndim))[::-1])),
         mT=property(lambda a: swapaxes(a, -1, -2)),
         reshape=lambda a, *shape: reshape(a, _axes(shape)), permute=lambda a, *axes: permute(a, axes=_axes(axes)),
-        flatten=lambda a, start_dim=0: reshape(a, (*a.shape[:start_dim % builtins.max(a.ndim, 1)], -1)),
-        expand=lambda a, *shape: broadcast_to(a, _axes(shape)), unsqueeze=expand_dims, transpose=transpose,
-        astype=astype, numel=lambda a: a.data.size,
+        astype=astype, unsqueeze=expand_dims, numel=lambda a: a.data.size,
         size=lambda a, dim=None: a.shape if dim is None else a.shape[dim])
     methods["view"] = methods["reshape"]
-    for op in (add, sub, mul, div, pow, matmul, exp, log, sqrt, abs, tanh, sigmoid, relu, clip, clone, sum, mean, amax,
-               amin, logsumexp, softmax, squeeze, unbind, split, chunk, argmax, argmin, max, min, isfinite, copy,
-               zeros_like, ones_like):
+    for op in (add, sub, mul, div, pow, matmul, exp, log, sqrt, tanh, sigmoid, relu, clone, sum, mean, logsumexp,
+               softmax, squeeze, unbind, isfinite, copy, zeros_like, ones_like, swapaxes, broadcast_to):
         methods.setdefault(op.__name__, op)
     for name, method in methods.items():
         setattr(Tensor, name, method)
@@ -593,11 +512,19 @@ def _operator(op: Any, reflected: bool = False) -> Any:
     return lambda a, b: record(raw, (a, b), {}) if isinstance(b, _OPERANDS) else NotImplemented
 
 
-def _comparison(name: str) -> Any:
+def _untracked(name: str, reflected: bool = False) -> Any:
     def method(a, b):
-        return _compare(a, b, name=name) if isinstance(b, _OPERANDS) else NotImplemented
+        if not isinstance(b, _OPERANDS):
+            return NotImplemented
+        return _compare(b, a, name=name) if reflected else _compare(a, b, name=name)
     return method
 
 
 _OPERANDS = (Tensor, int, float, np.ndarray, np.generic, list)
 _attach()
+
+__all__ = [
+    "add", "broadcast_to", "cat", "clone", "concat", "div", "exp", "isfinite", "log", "logsumexp", "matmul",
+    "mean", "mul", "neg", "ones_like", "permute", "pow", "relu", "reshape", "sigmoid", "softmax", "sqrt", "squeeze",
+    "stack", "sub", "sum", "swapaxes", "tanh", "unbind", "unsqueeze", "where", "zeros_like",
+]

@@ -42,11 +42,17 @@ from .errors import (
     shape_list,
 )
 
+if TYPE_CHECKING:
+    from .operators import Operators  # what `ops.py` attaches, for type checkers
+else:
+    Operators = object
+
 # ---------------------------------------------------------------------------------------------- state
 
 _next = itertools.count(1).__next__            # one clock for nodes and mutations: creation order is the tape's order
 _recording = True
 _last_write = 0                                # the clock at the last in-place write
+_watch: Any = None                             # what `mg.debug` set: it is shown every value, vjp and write (debug.py)
 _scope = ""                                    # dotted name of the module that is running (nn/module.py sets it)
 _default_dtype = np.dtype(np.float32)
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -158,13 +164,17 @@ class Port:
 class Constant:
     """An argument that is not tracked: kept so that second order can call the primitive again."""
 
-    __slots__ = ("data", "version", "device")
+    __slots__ = ("data", "version", "device", "where")
 
-    def __init__(self, data: Any, version: list, device: Device) -> None:
-        self.data, self.version, self.device = data, version, device
+    def __init__(self, data: Any, version: list, device: Device, where: Any) -> None:
+        self.data, self.version, self.device, self.where = data, version, device, where
 
 
-class Tensor:
+class Untracked(tuple):
+    """The place of a value that has no gradient although its operand has one: `detach`, no_grad, argmax."""
+
+
+class Tensor(Operators):
     """An array that remembers how it was made.
 
     data: the array (NumPy, CuPy or the strict double).  grad: a Tensor of the same shape and dtype after backward(), or
@@ -176,8 +186,8 @@ class Tensor:
 
     def __init__(self, data: Any, requires_grad: bool = False, device: Device = cpu) -> None:
         if requires_grad and data.dtype.kind != "f":
-            raise DTypeError(describe(f"only float tensors have gradients, and this one is {data.dtype}.",
-                                      fix="cast it: x.to(mg.float32)"))
+            raise DTypeError(describe(f"only float tensors have gradients, and this one is {data.dtype} {data.shape}.",
+                                      made_at=place(caller()), fix="cast it: x.to(mg.float32)"))
         self.data = data
         self.grad: Tensor | None = None
         self.requires_grad = requires_grad
@@ -251,6 +261,8 @@ class Tensor:
         """The same values, outside of the graph. Shares memory, and the mutation check."""
         out = Tensor(self.data, False, self.device)
         out.version = self.version
+        if self.requires_grad and out.where is not None:
+            out.where = Untracked(out.where)
         return out
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -311,7 +323,7 @@ class Tensor:
 
     def copy_(self, other: Any) -> Tensor:
         """Overwrite the values."""
-        self._write("copy_")[...] = _plain(other)
+        self._write("copy_")[...] = self._other(other)
         return self
 
     def zero_(self) -> Tensor:
@@ -322,48 +334,41 @@ class Tensor:
     def add_(self, other: Any, alpha: float = 1) -> Tensor:
         """self += alpha * other, in place."""
         data = self._write("add_")
-        data += _plain(other) * alpha if alpha != 1 else _plain(other)
+        data += self._other(other) * alpha if alpha != 1 else self._other(other)
         return self
 
     def mul_(self, other: Any) -> Tensor:
         """self *= other, in place."""
         data = self._write("mul_")
-        data *= _plain(other)
+        data *= self._other(other)
         return self
 
     def __setitem__(self, index: Any, value: Any) -> None:
         from . import ops
-        self._write("item assignment")[ops.plain_index(index, self)] = _plain(value)
+        self._write("item assignment")[ops.plain_index(index, self)] = self._other(value)
+
+    def _other(self, value: Any) -> Any:
+        """The values to be written, as this device takes them; their gradient would be lost, so they must have none."""
+        if isinstance(value, Tensor):
+            if value.device is not self.device:
+                raise DeviceError(describe(f"writing a value on {value.device.name} into one on {self.device.name}.",
+                                           made_at=value._made(), fix=f"value.to({self.device.name!r})"))
+            if _recording and value.requires_grad:
+                raise InplaceError(describe("writing a value that requires a gradient cannot be recorded.",
+                                            made_at=value._made(), fix="compute a new tensor (mg.where, mg.concat), or "
+                                            "write value.detach()"))
+            return value.data
+        return self.device.asarray(value, self.dtype) if isinstance(value, (list, np.ndarray)) else value
 
     def _write(self, name: str) -> Any:
         if _recording and self.requires_grad:
             raise InplaceError(describe(f"{name} on a tensor that requires a gradient cannot be recorded.",
                                         made_at=self._made(), fix="compute a new tensor (mg.where, mg.concat), or "
                                         "write under mg.no_grad()"))
+        if _watch is not None:
+            _watch.write(self, name)
         touch(self)
         return self.data
-
-    if TYPE_CHECKING:                          # `ops.py` attaches these and the named methods; here for type checkers
-        def __getattr__(self, name: str) -> Any: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __iter__(self) -> Iterator[Tensor]: ...
-        def __neg__(self) -> Tensor: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __rpow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __rmatmul__(self, other: Any) -> Tensor: ...
-        def __lt__(self, other: Any) -> Tensor: ...
-        def __le__(self, other: Any) -> Tensor: ...
-        def __gt__(self, other: Any) -> Tensor: ...
-        def __ge__(self, other: Any) -> Tensor: ...
 
 
 def touch(*tensors: Tensor) -> None:
@@ -372,10 +377,6 @@ def touch(*tensors: Tensor) -> None:
     _last_write, where = _next(), caller()
     for tensor in tensors:
         tensor.version[:] = _last_write, id(owner(tensor.data)), where
-
-
-def _plain(value: Any) -> Any:
-    return value.data if isinstance(value, Tensor) else value
 
 
 def _node(edge: Any) -> Node:
@@ -405,13 +406,13 @@ def primitive(fn: Callable | None = None, *, second: bool = True) -> Any:
     @functools.wraps(fn)
     def call(*args: Any, **kw: Any) -> Any:
         if kw:                                 # PyTorch's words and NumPy's are both understood
-            if "dim" in kw:
-                kw["axis"] = kw.pop("dim")
-            if "keepdim" in kw:
-                kw["keepdims"] = kw.pop("keepdim")
+            kw = {_WORDS.get(word, word): value for word, value in kw.items()}
         return record(op, args, kw)
     call.op = op                               # type: ignore[attr-defined]
     return call
+
+
+_WORDS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "shifts": "shift", "diagonal": "k"}
 
 
 def record(op: Op, args: Sequence[Any], kw: dict[str, Any], onto: Device | None = None) -> Any:
@@ -469,8 +470,8 @@ def record(op: Op, args: Sequence[Any], kw: dict[str, Any], onto: Device | None 
         out = _wrap(value, where, dtype, args)
     if _recording and tracked and vjp is not None:
         if constants:
-            inputs = [Constant(x.data, x.version, where) if isinstance(x, Tensor) and not x.requires_grad else x
-                      for x in inputs]
+            inputs = [Constant(x.data, x.version, where, x.where)
+                      if isinstance(x, Tensor) and not x.requires_grad else x for x in inputs]
         node = Node()
         node.id = _next()
         node.op, node.kw, node.inputs, node.vjp, node.scope = op, kw, inputs, vjp, _scope
@@ -488,7 +489,18 @@ def record(op: Op, args: Sequence[Any], kw: dict[str, Any], onto: Device | None 
             node.shape, node.dtype, node.version = out.data.shape, out.data.dtype, out.version
             node.ref = weakref.ref(out)
             out.requires_grad, out.edge = True, node
-    return outs if type(value) is tuple else out
+    elif tracked and (made := caller()) is not None:
+        for y in outs if type(value) is tuple else (out,):
+            y.where = Untracked(made)
+    elif constants:                            # `mg.explain` names the line where a history ended, ops later too
+        for x in args:
+            if isinstance(x, Tensor) and type(x.where) is Untracked:
+                for y in outs if type(value) is tuple else (out,):
+                    y.where = x.where
+    result = outs if type(value) is tuple else out
+    if _watch is not None:
+        _watch.value(op, args, result)
+    return result
 
 
 _new = Tensor.__new__
@@ -545,7 +557,7 @@ def _unify(op: Op, args: Sequence[Any], arrays: list[Any], where: Device) -> Any
     dtype = floats[0].dtype
     if any(x.dtype != dtype for x in floats):
         names = " and ".join(f"{x.dtype} {tuple(x.shape)}" for x in floats)
-        raise DTypeError(describe(f"{op.name} mixes {names}.", **_operands(args),
+        raise DTypeError(describe(f"{op.name} mixes {names}.", made_at=place(caller()), **_operands(args),
                                   fix="cast one of them: x.to(mg.float32), or array.astype('float32')"))
     for i, x in enumerate(arrays):
         if hasattr(x, "dtype") and x.dtype.kind in "iu":

@@ -107,6 +107,7 @@ def test_float32_with_float64_says_how_to_cast():
     a = mg.ones(2)
     assert message(mg.DTypeError, lambda: a * np.ones(2)) == expect("""
         mul mixes float32 (2,) and float64 (2,).
+          made at  : test_errors.py:N   assert message(mg.DTypeError, lambda: a * np.ones(2)) == expect(\"\"\"
           operand 1: (2,) from test_errors.py:N   a = mg.ones(2)
           fix      : cast one of them: x.to(mg.float32), or array.astype('float32')""")
 
@@ -143,7 +144,8 @@ def test_two_devices_in_one_operation_are_named():
     """Moving one of them by hand is right; moving it in silence costs a copy at every step."""
     a, b = mg.ones(2), mg.ones(2, device="strict")
     assert message(mg.DeviceError, lambda: a + b).startswith("add joins values on cpu and strict.")
-    assert message(mg.DeviceError, lambda: b + np.ones(2, np.float32)).startswith("add joins values on strict and NumPy.")
+    assert message(mg.DeviceError, lambda: b + np.ones(2, np.float32)).startswith(
+        "add joins values on strict and NumPy.")
 
 
 def test_numpy_cannot_see_a_tensor_on_a_device():

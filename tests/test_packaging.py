@@ -38,6 +38,11 @@ def test_the_wheel_holds_no_solution_check_or_test(wheel):
                 assert "BEGIN SOLUTION" not in text and "BEGIN HIDDEN TESTS" not in text, n
 
 
+def test_the_wheel_holds_the_page_of_the_player(wheel):
+    """`viz.step` reads it from the package; a checkout has it even if the wheel has not."""
+    assert "minigrad/viz/player.html" in zipfile.ZipFile(wheel).namelist()
+
+
 def test_the_wheel_holds_every_release_notebook(wheel):
     """`minigrad exercises DIR` copies them out of the package."""
     held = {Path(n).name for n in zipfile.ZipFile(wheel).namelist() if n.startswith("minigrad/_exercises/")}

@@ -284,3 +284,31 @@ def test_a_tensor_can_be_copied_and_hashed():
     """Dictionaries of parameters and deep copies of models are ordinary Python."""
     x = mg.ones(2, requires_grad=True)
     assert x in {x: 1} and copy.copy([x])[0] is x
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["leaves", "computed"])
+def test_an_array_handed_to_two_operands_is_not_added_into(leaves, device):
+    """a + b hands one array to both; adding a's second gradient into it would give b 4 instead of 1."""
+    x, y = (mg.ones(2, requires_grad=True, device=device) for _ in range(2))
+    a, b = (x, y) if leaves else (x * 1, y * 1)
+    seed = mg.ones(2, device=device)
+    (a * 3 + (a + b)).backward(seed)
+    assert (x.grad.tolist(), y.grad.tolist(), seed.tolist()) == ([4, 4], [1, 1], [1, 1])
+
+
+def test_a_node_waits_for_all_gradients_of_its_value(device):
+    """y is used at once and through a longer way: in the order of insertion it would be walked twice."""
+    x = mg.ones(2, requires_grad=True, device=device)
+    y = x * 2
+    (y + (y * 1) * 1).sum().backward()
+    assert x.grad.tolist() == [4, 4]
+
+
+def test_a_hook_is_called_once_with_the_whole_gradient(device):
+    """Of a leaf and of a computed value: when the last of its gradients has come."""
+    x = mg.ones(2, requires_grad=True, device=device)
+    h, seen = x * 1, []
+    x.register_hook(lambda g: seen.append(("x", g.tolist())))
+    h.register_hook(lambda g: seen.append(("h", g.tolist())))
+    (h * 2 + h * 3 + x).sum().backward()
+    assert seen == [("h", [5, 5]), ("x", [6, 6])]

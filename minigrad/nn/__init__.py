@@ -1,9 +1,14 @@
 """Layers, recurrent cells and sequences, losses and initial weights, under PyTorch's names."""
 from . import functional, init
+from .activations import GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .cells import GRUCell, LSTMCell, RNNCell
-from .layers import Embedding, Flatten, Linear, ReLU, Sequential, Sigmoid, Tanh
-from .module import Module, ModuleList, Parameter
+from .layers import Bilinear, Embedding, Flatten, Linear, Sequential
+from .module import Module, ModuleDict, ModuleList, Parameter
+from .normalize import BatchNorm1d, BatchNorm2d, Dropout, LayerNorm
 from .rnn import GRU, LSTM, RNN
+from .windows import AvgPool2d, Conv1d, Conv2d, MaxPool2d
 
-__all__ = ["GRU", "LSTM", "RNN", "Embedding", "Flatten", "GRUCell", "LSTMCell", "Linear", "Module", "ModuleList",
-           "Parameter", "RNNCell", "ReLU", "Sequential", "Sigmoid", "Tanh", "functional", "init"]
+__all__ = ["GELU", "GRU", "LSTM", "RNN", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Bilinear", "Conv1d", "Conv2d",
+           "Dropout", "Embedding", "Flatten", "GRUCell", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax",
+           "MaxPool2d", "Module", "ModuleDict", "ModuleList", "Parameter", "RNNCell", "ReLU", "Sequential", "SiLU",
+           "Sigmoid", "Softmax", "Softplus", "Tanh", "functional", "init"]

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..create import zeros
 from ..errors import ShapeError, describe
-from ..ops import chunk, relu, sigmoid, tanh
+from ..ops import relu, sigmoid, tanh
+from ..ops_select import chunk
 from ..tensor import Tensor
 from . import functional as F
 from . import init

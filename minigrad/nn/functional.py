@@ -1,17 +1,39 @@
-"""Functions of layers and losses, composed from the primitives; names and arguments are PyTorch's."""
+"""Functions of layers, composed from the primitives; names and arguments are PyTorch's. Losses are in `losses.py`."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import create, ops
-from ..errors import DTypeError, IndexRangeError, ShapeError, describe
-from ..ops import relu, sigmoid, tanh
-from ..tensor import Tensor
+from ..errors import IndexRangeError, ShapeError, describe
+from ..ops import relu, sigmoid, softmax, tanh
+from ..ops_more import gelu, leaky_relu, log_softmax, pad, silu, softplus
+from ..ops_select import dropout as _dropout
+from ..ops_windows import avg_pool2d, conv1d, conv2d, max_pool2d
+from ..tensor import Tensor, touch
+from .fused.embedding import rows_of
+from .fused.layer_norm import layer_norm as _layer_norm
+from .losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    cosine_similarity,
+    cross_entropy,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
 
-__all__ = ["cross_entropy", "embedding", "linear", "log_softmax", "mse_loss", "nll_loss", "one_hot", "relu", "sigmoid",
-           "softmax", "tanh"]
+__all__ = ["avg_pool2d", "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "conv1d",
+           "conv2d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "dropout", "embedding", "gelu",
+           "huber_loss", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid",
+           "max_pool2d", "mse_loss", "nll_loss", "one_hot", "pad", "relu", "sigmoid", "silu", "smooth_l1_loss",
+           "softmax", "softplus", "tanh"]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -20,25 +42,108 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return y if bias is None else y + bias
 
 
-def softmax(input: Tensor, dim: int = -1) -> Tensor:
-    """e^x / sum e^x along an axis; a row of -inf gives zeros."""
-    return ops.softmax(input, dim)
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y_o = x1^T W_o x2 + b_o.  x1 (..., I), x2 (..., J), W (O, I, J), b (O) -> (..., O).
+
+    Luong's general attention score, with O = 1.  Raises ShapeError.
+    """
+    if (weight.ndim != 3 or input1.shape[:-1] != input2.shape[:-1] or input1.shape[-1] != weight.shape[1]
+            or input2.shape[-1] != weight.shape[2]):
+        raise ShapeError(describe(f"bilinear cannot join {tuple(input1.shape)} and {tuple(input2.shape)} by a weight "
+                                  f"of {tuple(weight.shape)}.", weight=weight._made(),
+                                  fix="x1 (..., I), x2 (..., J), weight (O, I, J)"))
+    o, i, j = weight.shape
+    half = (input1 @ ops.permute(weight, axes=(1, 0, 2)).reshape(i, o * j)).reshape(*input1.shape[:-1], o, j)
+    y = ops.squeeze(half @ ops.expand_dims(input2, -1), -1)                          # (..., O, J) (..., J, 1)
+    return y if bias is None else y + bias
 
 
-def log_softmax(input: Tensor, dim: int = -1) -> Tensor:
-    """x - log sum e^x along an axis: exact where softmax rounds to 0."""
-    return input - ops.logsumexp(input, dim, keepdims=True)
+def logsigmoid(input: Tensor) -> Tensor:
+    """log 1 / (1 + e^-x), which overflows for no x."""
+    return -softplus(-input)
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Each entry 0 with probability p, the others divided by 1 - p; x itself when not training (Srivastava 2014).
+
+    The mask is drawn by Philox from a key of the host generator: with one seed it is the same on every device.
+    """
+    return _dropout(input, p, training)
+
+
+def layer_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Tensor | None = None,
+               bias: Tensor | None = None, eps: float = 1e-5, *, fused: bool = True) -> Tensor:
+    """(x - mean x) / sqrt(var x + eps) w + b over the last axes (Ba et al. 2016).  x (..., *S), w and b of shape S.
+
+    fused: one node (nn/fused/layer_norm.py), else the composition; both have gradients of every order.
+    Raises ShapeError.
+    """
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not shape or input.shape[-len(shape):] != shape:
+        raise ShapeError(describe(f"layer_norm over {shape} cannot take {tuple(input.shape)}.", x=input._made(),
+                                  fix="normalized_shape is the shape of the last axes"))
+    for p in (weight, bias):
+        if p is not None and p.shape != shape:
+            raise ShapeError(describe(f"layer_norm over {shape} has a parameter of {tuple(p.shape)}.", made=p._made()))
+    if fused:
+        y: Tensor = _layer_norm(input, weight, bias, axes=len(shape), eps=eps)
+        return y
+    axes = tuple(range(-len(shape), 0))
+    d = input - input.mean(axes, True)
+    y = d / ops.sqrt((d * d).mean(axes, True) + eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
+               bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
+    """(x - m) / sqrt(v + eps) w + b for each feature (Ioffe and Szegedy 2015).  x (B, C) or (B, C, ...), the rest (C).
+
+    training: m and v are the batch's, over all axes but C, and the running ones move towards them in place by
+    momentum (v without bias there, as in PyTorch). Otherwise, and where given, the running ones count.
+    Raises ShapeError, also for a batch of one value a feature: its variance is 0.
+    """
+    if input.ndim < 2:
+        raise ShapeError(describe(f"batch_norm takes (B, C) or (B, C, ...), not {tuple(input.shape)}.",
+                                  x=input._made()))
+    n, c = input.data.size // max(input.shape[1], 1), input.shape[1]
+    for p in (running_mean, running_var, weight, bias):
+        if p is not None and p.shape != (c,):
+            raise ShapeError(describe(f"batch_norm of {c} features has a parameter of {tuple(p.shape)}.",
+                                      x=input._made()))
+
+    def wide(p: Tensor) -> Tensor:
+        return p.reshape(1, c, *[1] * (input.ndim - 2))
+    if training or running_mean is None or running_var is None:
+        if training and n < 2:
+            raise ShapeError(describe(f"batch_norm in training needs more than one value a feature: "
+                                      f"x is {tuple(input.shape)}.", x=input._made(), fix="a larger batch, or .eval()"))
+        axes = (0, *range(2, input.ndim))
+        mean = input.mean(axes, True)
+        d = input - mean
+        var = (d * d).mean(axes, True)
+        if training and running_mean is not None and running_var is not None:
+            for running, now in ((running_mean, mean.data), (running_var, var.data * (n / (n - 1)))):
+                touch(running)
+                running.data *= 1 - momentum
+                running.data += now.reshape(c) * momentum
+    else:
+        d, var = input - wide(running_mean), wide(running_var)
+    y = d / ops.sqrt(var + eps)
+    y = y if weight is None else y * wide(weight)
+    return y if bias is None else y + wide(bias)
 
 
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
     """Rows of a table: ids (...), W (V, E) -> (..., E).  KTH, *Can We Build a Neural Language Model?*: e = E^T x.
 
-    padding_idx: the id whose row gets no gradient. Raises IndexRangeError for an id outside of 0 ... V - 1.
+    padding_idx: the id whose row gets no gradient. An id outside of 0 ... V - 1 raises IndexRangeError on cpu, and
+    everywhere under `mg.debug()`; on another device its row is NaN, since to look would wait for the device.
+    Raises DTypeError, DeviceError.
     """
-    rows = weight[input]
-    if padding_idx is None:
-        return rows
-    return ops.where(ops.unsqueeze(input != padding_idx, -1), rows, rows.detach())
+    if padding_idx is not None:
+        padding_idx %= weight.shape[0]
+    return rows_of(weight, input, padding_idx)
 
 
 def one_hot(input: Tensor, num_classes: int = -1, dtype: Any = np.int64) -> Tensor:
@@ -54,73 +159,3 @@ def one_hot(input: Tensor, num_classes: int = -1, dtype: Any = np.int64) -> Tens
                                        made_at=input._made(), fix="pass a larger num_classes"))
     hit = ops.unsqueeze(input, -1) == create.arange(n, device=input.device)
     return hit.to(np.dtype(dtype))
-
-
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """(x - y)^2, reduced.  Both of one shape.  KTH, *RNN in TensorFlow* (`loss="mse"`).
-
-    Raises ShapeError where PyTorch warns: (32, 1) against (32,) would silently compare each with each.
-    """
-    if input.shape != target.shape:
-        raise ShapeError(describe(f"mse_loss compares {tuple(input.shape)} with {tuple(target.shape)}.",
-                                  input=input._made(), target=target._made(), fix="target.reshape(input.shape)"))
-    error = input - target
-    return _reduce(error * error, reduction)
-
-
-def cross_entropy(input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
-    """-sum_k y_k log softmax(x)_k, reduced.  KTH, *Recurrent Neural Networks (4/4)*: cost = -sum y log yhat.
-
-    input: logits (V), (B, V) or (B, V, ...).  target: class ids (), (B) or (B, ...); or probabilities, shaped as input.
-    ignore_index: the id that counts neither in the sum nor in the mean. If every id is ignored the mean is NaN and the
-    gradient 0, as in PyTorch.  Raises ShapeError, IndexRangeError.
-    """
-    axis = min(1, input.ndim - 1)
-    if target.shape == input.shape and target.dtype.kind == "f":
-        loss = -(target * log_softmax(input, axis)).sum(axis)
-        return _reduce(loss, reduction)
-    return nll_loss(log_softmax(input, axis), target, ignore_index, reduction)
-
-
-def nll_loss(input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
-    """-x[target], reduced: the cross-entropy of log-probabilities.  Shapes as in `cross_entropy`."""
-    axis = min(1, input.ndim - 1)
-    expected = input.shape[:axis] + input.shape[axis + 1:]
-    if target.shape != expected:
-        raise ShapeError(describe(f"cross_entropy of logits {tuple(input.shape)} needs class ids {tuple(expected)}, "
-                                  f"and got {target.dtype} {tuple(target.shape)}.", input=input._made(),
-                                  target=target._made(), fix="logits are (B, V) or (B, V, ...): classes are axis 1"))
-    if target.dtype.kind not in "iu":
-        raise DTypeError(describe(f"class ids are integers, and these are {target.dtype}.", target=target._made(),
-                                  fix="target.to(mg.int64); probabilities have the shape of the logits"))
-    n = input.shape[axis]
-    rows = (input if axis == input.ndim - 1 else ops.moveaxis(input, axis, -1)).reshape(-1, n)   # (N, V)
-    ids = target.reshape(-1)
-    keep = ids != ignore_index
-    _check_classes(ids, keep, n)
-    picked = rows[create.arange(len(ids), device=ids.device), ops.where(keep, ids, 0)]           # (N,)
-    loss = -ops.where(keep, picked, 0.0)
-    if reduction != "mean":
-        return _reduce(loss.reshape(target.shape), reduction)
-    count = keep.to(loss.dtype).sum()
-    share = ops.where(count > 0, 1 / ops.maximum(count, 1), np.nan)        # no 0/0: NumPy would warn
-    return loss.sum() * share
-
-
-def _check_classes(ids: Tensor, keep: Tensor, n: int) -> None:
-    """A negative id would be read from the end: refuse it, unless it is the ignored one."""
-    wrong = keep.data & ((ids.data < 0) | (ids.data >= n))
-    if bool(wrong.any()):
-        raise IndexRangeError(describe(f"class {int(ids.data[wrong][0])} is outside of 0 ... {n - 1}.",
-                                       made_at=ids._made(), fix="mark positions without a class with ignore_index"))
-
-
-def _reduce(loss: Tensor, reduction: str) -> Tensor:
-    """The mean, the sum, or the losses themselves."""
-    if reduction == "mean":
-        return loss.mean()
-    if reduction == "sum":
-        return loss.sum()
-    if reduction == "none":
-        return loss
-    raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")

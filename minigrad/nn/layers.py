@@ -1,4 +1,4 @@
-"""Layers without memory."""
+"""Linear layers, tables, and modules one after another."""
 from __future__ import annotations
 
 import math
@@ -31,6 +31,27 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
+
+
+class Bilinear(Module):
+    """y_o = x1^T W_o x2 + b_o.  x1 (..., in1), x2 (..., in2) -> (..., out).
+
+    weight (out, in1, in2), bias (out): both start uniform in +-1 / sqrt(in1), as in PyTorch.
+    """
+
+    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True) -> None:
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        bound = 1 / math.sqrt(in1_features)
+        self.weight = init.uniform_(Parameter(zeros(out_features, in1_features, in2_features)), -bound, bound)
+        self.bias = init.uniform_(Parameter(zeros(out_features)), -bound, bound) if bias else None
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """x1 (..., in1), x2 (..., in2) -> (..., out)"""
+        return F.bilinear(x1, x2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (f"{self.in1_features}, {self.in2_features}, {self.out_features}"
+                + ("" if self.bias is not None else ", bias=False"))
 
 
 class Embedding(Module):
@@ -82,27 +103,3 @@ class Sequential(ModuleList):
         for module in self:
             x = module(x)
         return x
-
-
-class Tanh(Module):
-    """tanh x, as a layer."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Elementwise."""
-        return F.tanh(x)
-
-
-class ReLU(Module):
-    """max(x, 0), as a layer."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Elementwise."""
-        return F.relu(x)
-
-
-class Sigmoid(Module):
-    """1 / (1 + e^-x), as a layer."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Elementwise."""
-        return F.sigmoid(x)

@@ -16,6 +16,7 @@ from .. import tensor as tape
 from ..backend import Device, device
 from ..errors import DTypeError, MinigradError, StateError, describe
 from ..tensor import Tensor, touch
+from .hooks import Handle, Hooks
 
 
 class Parameter(Tensor):
@@ -43,6 +44,7 @@ class Module:
 
     training = True
     _name = ""                                 # the parent's attribute that holds this module: for the tape's scopes
+    _hooks: Hooks | None = None                # made with the first hook: a call without any costs one look
 
     def forward(self, *args: Any, **kw: Any) -> Any:
         """The computation; call the module itself, not this."""
@@ -54,9 +56,30 @@ class Module:
         name = self._name or type(self).__name__
         tape._scope = f"{before}.{name}" if before else name
         try:
-            return self.forward(*args, **kw)
+            return self.forward(*args, **kw) if self._hooks is None else self._hooks.call(self, args, kw)
         finally:
             tape._scope = before
+
+    def register_forward_pre_hook(self, hook: Callable[[Module, tuple], Any]) -> Handle:
+        """Call hook(module, args) before forward; what it returns, if anything, replaces the arguments."""
+        return self._with_hooks().add("before", hook)
+
+    def register_forward_hook(self, hook: Callable[[Module, tuple, Any], Any]) -> Handle:
+        """Call hook(module, args, output) after forward; what it returns, if anything, replaces the output."""
+        return self._with_hooks().add("after", hook)
+
+    def register_full_backward_hook(self, hook: Callable[[Module, tuple, tuple], Any]) -> Handle:
+        """Call hook(module, grad_input, grad_output) in backward, with one entry for each argument and each output.
+
+        What it returns, if anything, replaces grad_input. An entry is None where there is no gradient, and grad_input
+        is all None where the input is data.
+        """
+        return self._with_hooks().add("backward", hook)
+
+    def _with_hooks(self) -> Hooks:
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Module):
@@ -228,6 +251,18 @@ class ModuleList(Module):
         setattr(self, str(len(self)), module)
         return self
 
+    def extend(self, modules: Any) -> ModuleList:
+        """Several modules more at the end."""
+        for m in modules:
+            self.append(m)
+        return self
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        n = len(self)
+        if not -n <= index < n:
+            raise IndexError(f"module {index} of {n}")
+        setattr(self, str(index % n), module)
+
     def __len__(self) -> int:
         return sum(1 for _ in self.children())
 
@@ -237,6 +272,51 @@ class ModuleList(Module):
     def __getitem__(self, index: int | slice) -> Any:
         found = list(self.children())[index]
         return found if isinstance(found, Module) else type(self)(found)
+
+
+class ModuleDict(Module):
+    """Modules by name: `layers["query"]`; their parameters are found, under those names."""
+
+    def __init__(self, modules: Any = ()) -> None:
+        self.update(modules)
+
+    def update(self, modules: Any) -> None:
+        """Add the modules of a dict, or of pairs."""
+        for name, module in modules.items() if hasattr(modules, "items") else modules:
+            self[name] = module
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
+            raise MinigradError(f"{name!r} cannot name a module: not text, empty, dotted, or a method's name")
+        setattr(self, name, module)
+
+    def __getitem__(self, name: str) -> Module:
+        return dict(self.named_children())[name]
+
+    def __delitem__(self, name: str) -> None:
+        self[name]
+        delattr(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in dict(self.named_children())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.children())
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.named_children())
+
+    def keys(self) -> Iterator[str]:
+        """The names, in the order in which they were set."""
+        return iter(self)
+
+    def values(self) -> Iterator[Module]:
+        """The modules."""
+        return self.children()
+
+    def items(self) -> Iterator[tuple[str, Module]]:
+        """Names and modules."""
+        return self.named_children()
 
 
 def _once(pairs: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

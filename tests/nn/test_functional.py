@@ -88,11 +88,19 @@ def test_cross_entropy_stays_exact_where_softmax_rounds_to_zero(device):
     assert F.cross_entropy(mg.tensor([[0.0, 2000.0]], device=device), mg.tensor([0], device=device)).item() == 2000.0
 
 
-def test_a_target_outside_of_the_classes_is_an_error(device):
-    """-1 would read the last class, and n is one too many."""
-    for wrong in (-1, 3):
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_a_target_outside_of_the_classes_is_never_read_as_another_class(device, wrong, fused):
+    """-1 would read the last class, and n is one too many: an error on the host, NaN where a look would wait."""
+    x, y = mg.zeros(2, 3, device=device), mg.tensor([0, wrong], device=device)
+    if device == "cpu":
         with pytest.raises(IndexRangeError, match=f"class {wrong} is outside of 0 ... 2"):
-            F.cross_entropy(mg.zeros(2, 3, device=device), mg.tensor([0, wrong], device=device))
+            F.cross_entropy(x, y, fused=fused)
+    else:
+        losses = F.cross_entropy(x, y, reduction="none", fused=fused).cpu().numpy()
+        assert np.isnan(losses[1]) and losses[0] == pytest.approx(np.log(3))
+        with mg.debug(nan=True), pytest.raises(IndexRangeError, match=f"class {wrong}"):
+            F.cross_entropy(x, y, fused=fused)
 
 
 def test_targets_of_another_shape_or_type_are_errors():
@@ -142,9 +150,16 @@ def test_the_padding_row_of_an_embedding_is_zero_and_gets_no_gradient(device):
 
 
 def test_ids_outside_of_the_table_are_errors(device):
-    """CuPy takes the remainder in silence."""
-    with pytest.raises(IndexRangeError):
-        nn.Embedding(4, 3).to(device)(mg.tensor([4], device=device))
+    """CuPy takes the remainder in silence: an error on the host, NaN where a look would wait for the device."""
+    layer, wrong = nn.Embedding(4, 3).to(device), mg.tensor([1, 4], device=device)
+    if device == "cpu":
+        with pytest.raises(IndexRangeError, match="id 4 is outside of 0 ... 3"):
+            layer(wrong)
+    else:
+        rows = layer(wrong).detach().cpu().numpy()
+        assert np.isfinite(rows[0]).all() and np.isnan(rows[1]).all()
+        with mg.debug(nan=True), pytest.raises(IndexRangeError, match="id 4 is outside of 0 ... 3"):
+            layer(wrong)
     with pytest.raises(IndexRangeError, match="id 4 is outside of 0 ... 3"):
         F.one_hot(mg.tensor([0, 4], device=device), 4)
 

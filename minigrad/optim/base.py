@@ -1,4 +1,4 @@
-"""Optimisers: PyTorch's names and results, on one flat buffer.
+"""What all optimisers share: the flat buffer, groups, `state_dict`.
 
 The parameters of one dtype and device lie one after another in one array, and `p.data` is a view into it, so a step is
 a dozen array operations instead of a dozen for each parameter. Gradients are gathered in pieces that stay in the cache;
@@ -6,14 +6,13 @@ a parameter larger than a piece is not copied at all.
 """
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from .errors import MinigradError, StateError, describe
-from .tensor import Tensor, touch
+from ..errors import MinigradError, StateError, describe
+from ..tensor import Tensor, touch
 
 _PIECE = 16384                                 # elements: six arrays of 64 kB stay in the second-level cache
 
@@ -24,13 +23,13 @@ class _Flat:
     steps: how often each parameter was updated (one without a gradient is left out of a step).
     """
 
-    def __init__(self, params: list[Tensor], state_names: tuple[str, ...]) -> None:
+    def __init__(self, params: list[Tensor], state_names: tuple[str, ...], fill: float) -> None:
         self.params, self.device = params, params[0].device
         xp, dtype = self.device.xp, params[0].dtype
         ends = np.cumsum([p.data.size for p in params]).tolist()
         self.bounds = list(zip([0, *ends], ends, strict=False))
         self.data = xp.empty(ends[-1], dtype=dtype)
-        self.state = {name: xp.zeros(ends[-1], dtype=dtype) for name in state_names}
+        self.state = {name: xp.full(ends[-1], fill, dtype=dtype) for name in state_names}
         self.steps = [0] * len(params)
         self.views = self._views(self.data)
         self.piece = _PIECE if xp is np else ends[-1]          # a GPU has no cache to fit, but launches to save
@@ -101,6 +100,7 @@ class Optimizer:
     """
 
     state_names: tuple[str, ...] = ()
+    state_fill = 0.0                           # what the state of a parameter is before its first step
 
     def __init__(self, params: Iterable[Any], **defaults: Any) -> None:
         groups = list(params)
@@ -122,7 +122,7 @@ class Optimizer:
         kinds: dict[Any, list[Tensor]] = {}
         for p in params:
             kinds.setdefault((p.device.name, p.dtype), []).append(p)
-        return [_Flat(members, self.state_names) for members in kinds.values()]
+        return [_Flat(members, self.state_names, self.state_fill) for members in kinds.values()]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters (or fill them with zeros)."""
@@ -175,8 +175,9 @@ class Optimizer:
         theirs, mine = ([len(g["params"]) for g in gs] for gs in (groups, self.param_groups))
         if theirs != mine:
             raise StateError(f"the state is of groups of {theirs} parameters, and this optimiser has {mine}")
-        values = {int(i): {n: np.asarray(s[n]) for n in ("step", *self.state_names) if n in s}
-                  for i, s in state["state"].items()}
+        names = ("step", *self.state_names)    # PyTorch's SGD counts no steps, and its buffer may be None
+        values: dict[int, Any] = {int(i): {"step": 1, **{n: _host(s[n]) for n in names if s.get(n) is not None}}
+                                  for i, s in state["state"].items() if s}
         order = [i for g in groups for i in g["params"]]       # their index of my k-th parameter
         place = {id(p): i for p, i in zip(everything, order, strict=True)}
         for p in everything:
@@ -191,7 +192,7 @@ class Optimizer:
         for flats in self._flats:
             for flat in flats:
                 for k, p in enumerate(flat.params):
-                    fresh = {"step": 0, **{n: np.zeros(p.shape) for n in self.state_names}}
+                    fresh = {"step": 0, **{n: np.full(p.shape, self.state_fill) for n in self.state_names}}
                     flat.restore(k, {**fresh, **values.get(place[id(p)], {})})
 
     def __repr__(self) -> str:
@@ -200,88 +201,5 @@ class Optimizer:
         return "\n".join(f"{type(self).__name__}({o})  # {n:,} parameters" for o, n in zip(options, sizes, strict=True))
 
 
-class SGD(Optimizer):
-    """Gradient descent, with momentum:  b = mu b + g;  p = p - lr b  (nesterov: p - lr (g + mu b)).
-
-    weight_decay adds weight_decay * p to the gradient.
-    """
-
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, weight_decay: float = 0.0,
-                 nesterov: bool = False) -> None:
-        if nesterov and not momentum:
-            raise ValueError("nesterov needs a momentum above 0")
-        self.state_names = ("momentum_buffer",) if momentum else ()
-        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
-
-    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
-        lr, mu, decay = group["lr"], group["momentum"], group["weight_decay"]
-        if decay:
-            g = g + decay * p
-        if mu:
-            b, = state
-            b *= mu
-            b += g
-            g = g + mu * b if group["nesterov"] else b
-        xp.multiply(g, lr, out=u)
-        p -= u
-
-
-class Adam(Optimizer):
-    """Kingma and Ba 2015:  p -= lr m / (sqrt v + eps), with m, v running means of g and g^2, corrected for the start.
-
-    weight_decay adds weight_decay * p to the gradient. PyTorch's order of operations, so float64 agrees to 1e-15.
-    """
-
-    state_names = ("exp_avg", "exp_avg_sq")
-
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-                 eps: float = 1e-8, weight_decay: float = 0.0) -> None:
-        super().__init__(params, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
-
-    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
-        (m, v), (b1, b2), decay = state, group["betas"], group["weight_decay"]
-        multiply, add = xp.multiply, xp.add
-        if decay:
-            g = g + decay * p
-        xp.subtract(g, m, out=u)               # m += (1 - b1) (g - m)
-        multiply(u, 1 - b1, out=u)
-        add(m, u, out=m)
-        multiply(g, g, out=u)                  # v = b2 v + (1 - b2) g^2
-        multiply(u, 1 - b2, out=u)
-        multiply(v, b2, out=v)
-        add(v, u, out=v)
-        root = math.sqrt(1 - b2 ** step)       # both corrections join the scalars: two passes less
-        xp.sqrt(v, out=u)
-        add(u, group["eps"] * root, out=u)
-        xp.divide(m, u, out=u)
-        multiply(u, group["lr"] * root / (1 - b1 ** step), out=u)
-        xp.subtract(p, u, out=p)
-
-
-def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
-                    error_if_nonfinite: bool = False) -> Tensor:
-    """Scale all gradients by min(1, max_norm / norm), in place; returns the norm before.
-
-    The norm is that of all gradients together.  Chemnitz, *Vanishing and exploding gradients (2)*; Télécom, *Exploding:
-    gradient clipping*; Escalera's code compares the squared norm by mistake.  To clip a part, pass its parameters.
-    norm_type: 2, another power, or math.inf for the largest entry.
-    """
-    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    grads = [p.grad for p in parameters if p.grad is not None]
-    if not grads:
-        return Tensor(np.zeros((), np.float32))
-    device, xp = grads[0].device, grads[0].device.xp
-    flat = [g.data.reshape(-1) for g in grads]
-    if norm_type == math.inf:
-        norm = xp.max(xp.stack([xp.max(xp.absolute(f)) for f in flat]))
-    elif norm_type == 2:
-        norm = xp.sqrt(xp.sum(xp.stack([xp.dot(f, f) for f in flat])))
-    else:
-        norm = xp.sum(xp.stack([xp.sum(xp.absolute(f) ** norm_type) for f in flat])) ** (1 / norm_type)
-    if error_if_nonfinite and not bool(xp.isfinite(norm)):
-        raise MinigradError(f"the norm of the gradients is {float(norm)}")
-    scale = xp.minimum(max_norm / (norm + 1e-6), 1.0)
-    touch(*grads)
-    for g in grads:
-        g.data *= scale
-    return Tensor(device.asarray(norm), False, device)
+def _host(value: Any) -> np.ndarray:
+    return value.device.numpy(value.data) if isinstance(value, Tensor) else np.asarray(value)

@@ -1,0 +1,16 @@
+"""Pictures: of results (`figures`), and of what the tape did (`graph`, `step`, `flow`).
+
+    viz.graph(loss)         the recorded graph, drawn: shapes, gradients, source lines
+    viz.step(loss)          a page that plays backward() node by node
+    viz.flow(loss, model)   gradient norms: of each parameter, and over the time steps of recurrent layers
+
+All three read a graph that is still whole: call them before backward(), or after backward(retain_graph=True). They
+change no gradient and free nothing. Matplotlib (extra `viz`) is imported when a figure is drawn; pages need nothing.
+"""
+from .figures import BLUE, FAINT, GREEN, INK, ORANGE, PINK, RED, SKY, YELLOW, bars, forecasts
+from .flow import flow, parameter_norms, time_norms
+from .graph import Drawing, graph
+from .step import Player, step
+
+__all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "bars",
+           "flow", "forecasts", "graph", "parameter_norms", "step", "time_norms"]
