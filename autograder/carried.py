@@ -1,8 +1,8 @@
 """Errors carried forward: a function that is right, but for an earlier one of the student's that it calls.
 
 The expected value is computed a second time, by the solution around the student's own earlier functions. A result that
-equals it earns full points, and a note. What those functions make of the answer must not be trivial: a student whose
-rnn_step returns 0 would otherwise be right in rnn_forward by returning 0.
+equals it earns full points, and a note. The earlier functions must bring values of the right form, and what they make
+of the answer must not be trivial: a student whose rnn_step returns 0 would be right in rnn_forward by returning 0.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograder.check import Check
-from autograder.compare import compare
+from autograder.compare import compare, judge
 from autograder.draws import is_constant
 from autograder.misconception import Outcome, examples_axis, tolerance
 
@@ -68,10 +68,11 @@ class Carried:
 
         def call(*args: Any) -> Any:
             value = self.value(name, *args)
-            if name not in self._differ:
-                with np.errstate(all="ignore"):
-                    want = reference(*args)
-                if compare(value, want, NOISE):
-                    self._differ.add(name)
+            with np.errstate(all="ignore"):
+                verdict = judge(value, reference(*args), NOISE)
+            if verdict.form is not None:
+                raise ValueError("a value of another form")     # it could broadcast to any size in the reference
+            if verdict.value is not None:
+                self._differ.add(name)
             return value
         return call

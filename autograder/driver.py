@@ -238,6 +238,7 @@ def outcomes(plan: Plan, students: Sequence[str], jobs: int) -> Iterator[Outcome
 
 def _parallel(plan: Plan, students: list[str], jobs: int) -> Iterator[Outcome]:
     # spawn: this process has threads and database handles by now, which a fork would share
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_start, initargs=(plan,))
     waiting: set[Future[Outcome]] = set()
     try:
@@ -248,5 +249,9 @@ def _parallel(plan: Plan, students: list[str], jobs: int) -> Iterator[Outcome]:
                 yield future.result()
     except BrokenProcessPool:
         return
+    except BaseException:       # Ctrl-C, a full disk: do not wait a minute for the notebook that each worker is at
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

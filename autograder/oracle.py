@@ -157,22 +157,30 @@ class _Grading:
                 self.look_for_shared_memory(self.student, outcome.draw)
 
     def ask(self, draw: Draw) -> Outcome:
-        """Call the student's function on a draw and compare what comes."""
+        """Call the student's function on a draw, compare what comes, and keep in mind what it did besides."""
+        outcome, after = self.answer(draw)
+        failure = outcome.failure
+        if isinstance(failure, MissingName):
+            raise _Stop("missing", f"There is no function `{self.check.function}` in the notebook.")
+        if isinstance(failure, StudentDied):
+            self.stopped = "died"
+        elif isinstance(failure, StudentTimeout) and (draw.budget is None or self.left <= 0):
+            self.stopped = "timeout"
+        elif failure is None:
+            self.changed.update(_differing(self.check, draw.args, after))
+        return outcome
+
+    def answer(self, draw: Draw) -> tuple[Outcome, Any]:
+        """What the student's function does on a draw, and the arguments after it."""
         outcome = Outcome(draw, [])
         try:
             value, after = self.call(self.check.function, draw.args, draw.budget)
-        except MissingName:
-            raise _Stop("missing", f"There is no function `{self.check.function}` in the notebook.") from None
-        except (StudentTimeout, StudentDied) as failure:
-            outcome.failure, outcome.skipped = failure, True
-            if draw.budget is None or self.left <= 0 or isinstance(failure, StudentDied):
-                self.stopped = "died" if isinstance(failure, StudentDied) else "timeout"
         except StudentFailure as failure:
             outcome.failure = failure
-        else:
-            self.changed.update(_differing(self.check, draw.args, after))
-            self.fill(outcome, value)
-        return outcome
+            outcome.skipped = isinstance(failure, (StudentTimeout, StudentDied))
+            return outcome, None
+        self.fill(outcome, value)
+        return outcome, after
 
     def call(self, name: str, args: tuple[Any, ...], budget: float | None = None) -> tuple[Any, Any]:
         """Call a function of the student's within what is left of the cell's time."""
@@ -338,7 +346,10 @@ class _Grading:
                     return
                 if draws[i].budget is None:
                     count += 1
-                    yield self.ask(draws[i])
+                    outcome, _ = self.answer(draws[i])
+                    if outcome.skipped:     # what it does now, after all draws were judged, changes no points
+                        return
+                    yield outcome
 
 
 def _empty(outcome: Outcome) -> bool:

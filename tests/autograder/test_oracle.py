@@ -230,6 +230,26 @@ def test_nothing_is_carried_forward_from_an_earlier_function_that_returns_zeros(
     assert result.score == 0
 
 
+def test_nothing_is_carried_forward_from_values_of_another_shape():
+    """In the reference they could broadcast to any size: the grader's own memory is at stake."""
+    result = grade("sums", "def line(x, W, b):\n    return np.ones((10**6, 1, 1), np.int8)")
+    assert result.score < 5 and not any("apart from" in n for n in result.notes)
+
+
+def test_a_function_that_deletes_itself_later_costs_the_check_nothing():
+    """Two mutants fit the first draws, so further ones are made, and there the function is gone."""
+    check = Check("f", cell="f", slide="", equation="", args=("n",), results=("r",))
+    check.draws(lambda rng: [Draw((float(n),)) for n in (2, 2, 2, 2)])
+    check.part("all", 1)
+    check.mutant("double", replace="return n", by="return n + n", says="Not twice.")
+    check.mutant("square", replace="return n", by="return n * n", says="Not squared.")
+    Solution({"f": "def f(n):\n    return n"}, [check])
+    space: dict = {"calls": []}
+    exec("def f(n):\n    global f\n    calls.append(n)\n    if len(calls) == 4: del f\n    return n + n", space)
+    result = grade_cell(check, InKernel(space), SEED)
+    assert (result.score, result.reason) == (0, "wrong")
+
+
 def test_a_right_function_beside_a_wrong_earlier_one_needs_no_excuse():
     source = "def line(x, W, b):\n    return x\ndef sums(xs, W, b):\n    return np.cumsum(xs @ W.T + b, axis=0)"
     result = grade("sums", source)
