@@ -488,13 +488,13 @@ def _wrap(value: Any, where: Device, dtype: Any, args: Sequence[Any] = ()) -> Te
     return out
 
 
-def _port(node: Node, index: int, out: Tensor) -> tuple[Any, Any]:
+def _port(node: Node, index: int, out: Tensor) -> tuple[Any, Any, list]:
     """Tie one of several outputs to its node; T outputs cost O(T)."""
     port = Port()
     port.node, port.index, port.version = node, index, out.version
     port.shape, port.dtype, port.ref = out.data.shape, out.data.dtype, weakref.ref(out)
     out.requires_grad, out.edge = True, port
-    return port.shape, port.dtype
+    return port.shape, port.dtype, port.version
 
 
 def _unify(op: Op, args: Sequence[Any], arrays: list[Any], where: Device) -> Any:
