@@ -95,8 +95,8 @@ def status(rows: Sequence[Mapping[str, Any]]) -> None:
         print("no assignments")
         return
     grid(["assignment", "submitted", "graded", "unreadable", "mean"],
-          [[r["assignment"], str(r["submitted"]), str(r["graded"]), str(r["unreadable"]),
-             "" if r["mean"] is None else f"{_number(r['mean'])} of {_number(r['max_score'])}"] for r in rows])
+         [[r["assignment"], str(r["submitted"]), str(r["graded"]), str(r["unreadable"]),
+           "" if r["mean"] is None else f"{_number(r['mean'])} of {_number(r['max_score'])}"] for r in rows])
 
 
 def printable(text: object) -> str:

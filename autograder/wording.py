@@ -80,7 +80,7 @@ def wrote_into(changed: Iterable[str], shared: Iterable[str]) -> str:
     for names, words in ((sorted(changed), "the function changed its argument"),
                          (sorted(shared), "the result shares its memory with the argument")):
         if names:
-            return f"{words}{'s' if len(names) > 1 else ''} " + " and ".join(f"`{n}`" for n in names)
+            return f"{words}{'s' if len(names) > 1 else ''} {_list(names)}"
     return ""
 
 

@@ -10,8 +10,8 @@ import pytest
 from autograder.check import Check, Draw, Solution
 from autograder.kernel import InKernel
 from autograder.oracle import CellResult, generator, grade_cell
-from autograder.student import StudentDied
-from tests.autograder.toys import BACK, CHECKS, LINE, SEED, SEEDS, SUMS, earned, grade, student, texts
+from autograder.student import StudentDied, StudentTimeout
+from tests.autograder.toys import Limits, BACK, CHECKS, LINE, SEED, SEEDS, SUMS, earned, grade, student, texts
 
 # ----- Full marks and none
 
@@ -96,6 +96,24 @@ def test_a_draw_with_a_budget_of_its_own_is_lost_alone():
     result = grade("line_backward", source)
     assert result.reason == "wrong" and "fails for large: too slow" in result.message
     assert all(not o.sentence for o in result.parts)        # nothing is said of values that never came
+
+
+def test_a_right_function_that_misses_a_budget_once_is_asked_again():
+    """A budget of 0.2 s is wall-clock time: on a busy machine a right function can miss it by bad luck."""
+    class Hiccup:
+        def __init__(self):
+            self.right, self.large = student(BACK), 0
+
+        def call(self, name, args, *, timeout=None):
+            if args[0].size > 1000:
+                self.large += 1
+                if self.large == 1:
+                    raise StudentTimeout("no answer after 0.2 s")
+            return self.right.call(name, args, timeout=timeout)
+
+    hiccup = Hiccup()
+    result = grade_cell(CHECKS["line_backward"], hiccup, SEED, Limits)
+    assert (result.score, hiccup.large) == (8, 2)
 
 
 def test_a_swallowed_alarm_is_still_a_time_out():
