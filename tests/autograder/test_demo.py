@@ -11,9 +11,11 @@ import pytest
 
 from autograder import demo
 from autograder.assignment import Assignment
+from autograder.course import Course
 from autograder.demo_class import NAMES, Classroom, Expected, differences
 from autograder.errors import AutograderError
 from autograder.pages import page
+from tests.autograder.grading_help import copy_course
 from tests.autograder.synthetic import cell, result, unreadable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,8 +138,9 @@ def test_the_demo_never_writes_into_a_folder_that_holds_something(tmp_path: Path
 
 
 def test_a_system_without_a_sandbox_runs_the_harmless_class_and_says_so(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        tmp_path: Path, rnn_master: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "sandbox_layer", lambda: "none")
+    monkeypatch.setattr(demo, "make_course", lambda root: Course.open(copy_course(rnn_master, root)))
     said: list[str] = []
     did = demo.run(tmp_path / "c", jobs=1, feedback=False, tell=said.append,
                    pick=lambda s: s.hostile or s.story in ("the solution", "truncated_bptt_chunks: drop_last"))
