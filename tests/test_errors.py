@@ -143,7 +143,8 @@ def test_two_devices_in_one_operation_are_named():
     """Moving one of them by hand is right; moving it in silence costs a copy at every step."""
     a, b = mg.ones(2), mg.ones(2, device="strict")
     assert message(mg.DeviceError, lambda: a + b).startswith("add joins values on cpu and strict.")
-    assert message(mg.DeviceError, lambda: b + np.ones(2, np.float32)).startswith("add joins values on strict and NumPy.")
+    text = message(mg.DeviceError, lambda: b + np.ones(2, np.float32))
+    assert text.startswith("add joins values on strict and NumPy.")
 
 
 def test_numpy_cannot_see_a_tensor_on_a_device():

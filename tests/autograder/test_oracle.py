@@ -11,7 +11,7 @@ from autograder.check import Check, Draw, Solution
 from autograder.kernel import InKernel
 from autograder.oracle import CellResult, generator, grade_cell
 from autograder.student import StudentDied, StudentTimeout
-from tests.autograder.toys import Limits, BACK, CHECKS, LINE, SEED, SEEDS, SUMS, earned, grade, student, texts
+from tests.autograder.toys import BACK, CHECKS, LINE, SEED, SEEDS, SUMS, Limits, earned, grade, student, texts
 
 # ----- Full marks and none
 
