@@ -37,7 +37,7 @@ from autograder.student import (
 
 __all__ = ["CellResult", "Misconception", "PartResult", "generator", "grade_cell"]
 
-DRAW_SECONDS, CELL_SECONDS = 2.0, 10.0
+DRAW_SECONDS, CELL_SECONDS, SPARE_SECONDS = 2.0, 10.0, 20.0
 EMPTY_DRAWS = 3             # so many draws without an answer, and the function counts as not written
 FORM_SHARE = 0.5            # right values in a wrong form earn at most this share
 CONSTANT = "the result is all 0, all 1 or an argument, on every draw"
@@ -98,7 +98,9 @@ class _Grading:
         self.check, self.student, self.seed = check, student, seed
         self.draw_limit = float(getattr(limits, "draw", DRAW_SECONDS))
         self.left = float(getattr(limits, "cell", CELL_SECONDS))        # seconds of the student's functions
-        self.spare = self.left              # the same again for our own second opinions: those are not the student's
+        # For our own second opinions, which no student pays for: where this time runs out, an earlier mistake costs
+        # points twice. Three demos at once on 2 cores needed 4 s for a training loop.
+        self.spare = max(SPARE_SECONDS, 2 * self.left)
         self.outcomes: list[Outcome] = []
         self.changed: set[str] = set()      # arguments that the function wrote into
         self.shared: set[str] = set()       # arguments whose memory a result shares, where copies are promised
