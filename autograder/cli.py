@@ -129,7 +129,7 @@ def grade(folder: Path, assignment: str, students: tuple[str, ...], jobs: int | 
     from autograder.driver import grade as run_all
     from autograder.sandbox import NoSandbox
 
-    if layer == "none":
+    if (layer or Course.open(folder).layer) == "none":
         say("sandbox: none. Students' code runs with your rights: your files, your network.")
     with show.Progress() as progress:
         try:
@@ -150,7 +150,7 @@ def grade(folder: Path, assignment: str, students: tuple[str, ...], jobs: int | 
 @folder_argument
 @json_option
 def status(folder: Path, as_json: bool) -> None:
-    """List the assignments of the course in DIR: handed in, graded, mean score.
+    """List the assignments: handed in, graded, mean score.
 
     \b
     Example:
@@ -162,10 +162,11 @@ def status(folder: Path, as_json: bool) -> None:
     found = Course.open(folder)
     rows = []
     for name in found.assignments():
-        results = [r for r in (read_json(p) for p in sorted(found.results(name).glob("*.json"))) if isinstance(r, dict)]
+        students = found.students(name)
+        results = [r for r in (read_json(found.result_path(name, s)) for s in students) if isinstance(r, dict)]
         scores = [float(r.get("score", 0)) for r in results]
         rows.append({
-            "assignment": name, "submitted": len(found.students(name)), "graded": len(results),
+            "assignment": name, "submitted": len(students), "graded": len(results),
             "unreadable": sum(r.get("status") != "graded" for r in results),
             "mean": round(sum(scores) / len(scores), 2) if scores else None,
             "max_score": max((float(r.get("max_score", 0)) for r in results), default=None)})
@@ -216,14 +217,15 @@ def build(check: bool, solutions: Path | None, exercises: Path | None, as_json: 
 @main.command()
 @folder_argument
 @click.argument("assignment")
-@click.option("--out", type=click.Path(path_type=Path), help="Default: DIR/.autograder/report-ASSIGNMENT.html.")
+@click.option("--out", type=click.Path(path_type=Path), help="Default: DIR/reports/ASSIGNMENT.html.")
 @click.option("--title", default="", help="The headline. Default: the assignment's name.")
 @click.option("--explain/--terse", default=True, help="A line below each heading says how to read it (default).")
 @json_option
 def report(folder: Path, assignment: str, out: Path | None, title: str, explain: bool, as_json: bool) -> None:
-    """Write the class report of ASSIGNMENT: one HTML page with scores, hardest checks, misconceptions, incidents.
+    """Write the class report of ASSIGNMENT, one HTML page.
 
-    It names students: it is for the instructor. Its path goes to stdout.
+    Scores, hardest checks, misconceptions, incidents. It names students: it is for the instructor. Its path goes to
+    stdout.
 
     \b
     Example:
@@ -236,7 +238,7 @@ def report(folder: Path, assignment: str, out: Path | None, title: str, explain:
     found.require(assignment)
     if not any(found.results(assignment).glob("*.json")):
         raise AutograderError(f"nothing of '{assignment}' is graded yet: autograder grade {found.shown} {assignment}")
-    path = write_report(load_results(found.root, assignment), out or found.private / f"report-{assignment}.html",
+    path = write_report(load_results(found.root, assignment), out or found.root / "reports" / f"{assignment}.html",
                         title=title, explain=explain)
     if as_json:
         emit({"report": str(path)})
@@ -247,9 +249,9 @@ def report(folder: Path, assignment: str, out: Path | None, title: str, explain:
 @main.command()
 @json_option
 def doctor(as_json: bool) -> int:
-    """Attack the sandbox on this machine: which layers hold, and what to install where none does.
+    """Attack the sandbox on this machine and say which layers hold.
 
-    Exit code 1 where no layer holds.
+    Says what to install where one is missing. Exit code 1 where none works.
 
     \b
     Example:
@@ -265,3 +267,23 @@ def doctor(as_json: bool) -> int:
     else:
         click.echo(physician.format(findings))
     return 0 if any(f.protection == physician.AVAILABLE and f.holds for f in findings) else 1
+
+
+@main.command()
+@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="A new folder for the course.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Submissions at a time. Default: the number of cores.")
+@json_option
+def demo(keep: Path | None, jobs: int | None, as_json: bool) -> int:
+    """Grade a made-up class and show what comes of it.
+
+    Known mistakes, right answers, accidents, cheats; then the report and the feedback pages. Exit code 1 where a
+    submission did not come out as it must.
+
+    \b
+    Example:
+      autograder demo
+      autograder demo --keep democourse
+    """
+    from autograder import demo as show_class
+
+    return show_class.main(keep, jobs=jobs, as_json=as_json)

@@ -110,14 +110,17 @@ class _Walk:
             self.unusable(got, want, where)
             return got
         if got.keys() != want.keys():
-            self.wrong_value("value", "the dict has other keys", where)
+            self.wrong_form("length", "the dict has other keys than expected", where)
+            self.wrong_value("length", "the dict has other keys than expected", where)
             return got
         return {key: self.visit(got[key], want[key], f"{where}one entry of the dict: ") for key in want}
 
     def numbers(self, got: Any, want: Any, where: str) -> Any:
         expected = np.asarray(want)
         if expected.dtype.kind not in _KINDS:              # a whole number beyond 64 bits
-            if type(got) is not type(want) or got != want:
+            if type(got) is not int:
+                self.unusable(got, want, where)
+            elif got != want:
                 self.wrong_value("value", "the values differ", where)
             return got
         array = _array(got)

@@ -151,8 +151,9 @@ class Course:
                 raise UnknownName("limit", key, str(self.root / CONFIG), known)
             if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
                 raise CourseError(f"{self.root / CONFIG}: limit {key} = {value!r} should be a number above 0")
-        return Limits(**{k: int(v * (1 << 20)) if k in MEGABYTES else int(v) if k == "threads" else float(v)
-                         for k, v in values.items()})
+        counted: dict[str, Any] = {k: int(v * (1 << 20)) if k in MEGABYTES else int(v) if k == "threads" else float(v)
+                                   for k, v in values.items()}
+        return Limits(**counted)
 
     def check_settings(self) -> None:
         """Raises CourseError where a setting has a value that nothing knows: better now than in the middle of a run."""

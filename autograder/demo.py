@@ -182,8 +182,8 @@ def main(keep: Path | None = None, *, jobs: int | None = None, as_json: bool = F
     if as_json:
         print(json.dumps(did, indent=1, ensure_ascii=False))
         return 1 if odd else 0
-    show._table(["student", "score", "handed in", "found"],
-              [[r["student"], f"{r['score']:g}", r["story"], shorten(r["found"])] for r in did["rows"]])
+    show.grid(["student", "score", "handed in", "found"],
+              [[r["student"], f"{r['score']:g}", r["story"], shorten(r["found"])] for r in did["rows"]], left=(0, 2, 3))
     print(f"\n{did['submissions'] - len({o['student'] for o in odd})} of {did['submissions']} came out as expected, "
           f"mean {did['mean']} points; {sum(seconds.values()):.1f} s ("
           + ", ".join(f"{phase} {s:.1f}" for phase, s in seconds.items()) + ")")

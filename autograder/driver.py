@@ -7,6 +7,7 @@ whatever moment a run is killed at, the next run grades again exactly what is no
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -207,7 +208,16 @@ _worker: Worker | None = None
 def _start(plan: Plan) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C goes to the whole group; the parent decides
+    signal.signal(signal.SIGTERM, _stop)
     _worker = Worker(plan)
+    atexit.register(_worker.close)                  # removes the sandbox's folder
+
+
+def _stop(*signal_and_frame: object) -> None:
+    """End at once, also in the middle of a notebook; the pool would catch a SystemExit and go on."""
+    if _worker is not None:
+        _worker.close()
+    os._exit(1)
 
 
 def _grade(student: str) -> Outcome:
@@ -238,6 +248,7 @@ def outcomes(plan: Plan, students: Sequence[str], jobs: int) -> Iterator[Outcome
 
 def _parallel(plan: Plan, students: list[str], jobs: int) -> Iterator[Outcome]:
     # spawn: this process has threads and database handles by now, which a fork would share
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_start, initargs=(plan,))
     waiting: set[Future[Outcome]] = set()
     try:
@@ -248,5 +259,9 @@ def _parallel(plan: Plan, students: list[str], jobs: int) -> Iterator[Outcome]:
                 yield future.result()
     except BrokenProcessPool:
         return
+    except BaseException:       # Ctrl-C, a full disk: do not wait a minute for the notebook that each worker is at
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

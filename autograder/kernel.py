@@ -107,6 +107,7 @@ class InKernel:
             with _quiet(), _alarm(timeout):
                 value = function(*copies)
         except _Alarm:
+            signal.setitimer(signal.ITIMER_REAL, 0)     # it may have rung before _alarm could switch it off
             raise StudentTimeout(f"{name} had not answered after {timeout:g} s") from None
         except KeyboardInterrupt:           # nbclient interrupts a cell that takes too long
             raise StudentTimeout(f"{name} was interrupted") from None

@@ -99,6 +99,7 @@ gradebook.db*
 submitted/
 autograded/
 feedback/
+reports/
 """
 
 

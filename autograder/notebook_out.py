@@ -79,7 +79,8 @@ def demoted(outputs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = []
     for o in list(outputs)[:MAX_OUTPUTS]:
         kind = o.get("output_type")
-        data = o.get("data") if isinstance(o.get("data"), Mapping) else {}
+        found = o.get("data")
+        data: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
         if kind == "stream":
             text = neutral.output_text(o.get("text", ""))
         elif kind == "error":

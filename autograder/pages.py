@@ -7,6 +7,7 @@ nbgrader's, byte for byte; each process converts a handful of students with one 
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-HANDFUL = 8         # students a task: enough to share the templates, few enough to see progress and to balance
+HANDFUL = 25        # students a task at most: enough to share the templates, few enough to see progress
 
 
 class Pages:
@@ -48,7 +49,7 @@ class Pages:
         Existing pages are made again. `finished` is told how many students each finished task had.
         """
         root = Path(folder).resolve()
-        size = max(1, min(HANDFUL, -(-len(students) // self.jobs)))
+        size = max(1, min(HANDFUL, -(-len(students) // (2 * self.jobs))))        # two each: a slow half is shared
         waiting: dict[Future[None], Sequence[str]] = {}
         for start in range(0, len(students), size):
             some = students[start:start + size]
@@ -69,6 +70,9 @@ def _load() -> None:
     # jsonschema tries to import this for one of its formats, and does without it: a second of processor time
     sys.modules.setdefault("rfc3987_syntax", None)      # type: ignore[arg-type]  # None: "not to be imported"
     import nbgrader.converters  # noqa: F401
+
+    gc.collect()
+    gc.freeze()         # what is loaded stays; without this the collector walks through it again and again (10 %)
 
 
 def _convert(root: Path, assignment: str, students: Sequence[str]) -> None:

@@ -209,12 +209,12 @@ def grade_submission(course: Course, template: Template, assignment: Assignment 
             session.close()
     cells = [c.to_dict() for c in run.cells]
     layers = [part for part in sandbox.layers if part != "none"]
-    result = _result(template, sub, limits, started=started.isoformat(timespec="seconds"),
+    record = _result(template, sub, limits, started=started.isoformat(timespec="seconds"),
                      seconds=round(time.perf_counter() - began, 3), layers=layers, cells=cells,
                      score=round(sum(c["score"] for c in cells), 1), incidents=[*sub.incidents, *run.incidents],
                      notes=[*sub.notes, *run.notes],
                      checks_hash=checks_hash(template, assignment))
-    return Graded(result, notebook_out.build(sub, run.outputs))
+    return Graded(record, notebook_out.build(sub, run.outputs))
 
 
 def not_graded(template: Template, sub: Submission, limits: Limits, error: Exception) -> Graded:

@@ -72,7 +72,7 @@ def prose(text: Any) -> Any:
     """A sentence of a Check: `code` and *stress* as HTML, all else escaped."""
     from markupsafe import Markup, escape
 
-    safe = str(escape(clean(text, 2000)))
+    safe = str(escape(clean(text)))
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
     return Markup(re.sub(r"(?<![\w*])\*([^*<>\s][^*<>]*)\*(?!\w)", r"<em>\1</em>", safe))     # noqa: S704 (escaped above)
 

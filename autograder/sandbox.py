@@ -271,7 +271,8 @@ class Worker:
             self._free.append(Path(path))
 
 
-def _end(owner: int, control: socket.socket, started: list[subprocess.Popen[bytes]], errors: Any, scratch: Path) -> None:
+def _end(owner: int, control: socket.socket, started: list[subprocess.Popen[bytes]], errors: Any,
+         scratch: Path) -> None:
     if os.getpid() != owner:        # a fork of the grader: the worker is not its own
         return
     control.close()

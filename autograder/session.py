@@ -124,10 +124,10 @@ class _Process:
 
     def end(self, patience: float = 0.0) -> int:
         """Kill it, empty its folder, and say how it ended (a status of waitpid)."""
-        self.socket.close()
         try:
-            return self.worker.kill(self.pid, patience)
+            return self.worker.kill(self.pid, patience)     # first: at the end of its socket it would leave by itself
         finally:
+            self.socket.close()
             self.worker.give_scratch(self.scratch)
 
 

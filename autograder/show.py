@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
 
@@ -78,7 +78,7 @@ def table(results: Sequence[Mapping[str, Any]]) -> None:
     for r in results:
         got = {c["grade_id"]: _number(c["score"]) for c in r["cells"]}
         rows.append([printable(r["student"]), *(got.get(c, "") for c in cells), _number(r["score"]), _remark(r)])
-    _table(head, rows)
+    grid(head, rows)
     mean = sum(float(r["score"]) for r in results) / len(results)
     print(f"{len(results)} submissions, mean {mean:.1f} of {_number(results[0]['max_score'])}")
 
@@ -94,9 +94,9 @@ def status(rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         print("no assignments")
         return
-    _table(["assignment", "submitted", "graded", "unreadable", "mean"],
-           [[r["assignment"], str(r["submitted"]), str(r["graded"]), str(r["unreadable"]),
-             "" if r["mean"] is None else f"{_number(r['mean'])} of {_number(r['max_score'])}"] for r in rows])
+    grid(["assignment", "submitted", "graded", "unreadable", "mean"],
+         [[r["assignment"], str(r["submitted"]), str(r["graded"]), str(r["unreadable"]),
+           "" if r["mean"] is None else f"{_number(r['mean'])} of {_number(r['max_score'])}"] for r in rows])
 
 
 def printable(text: object) -> str:
@@ -122,20 +122,22 @@ def _number(value: Any) -> str:
     return f"{float(value):g}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] | None = None) -> None:
+    """A table on stdout; the columns in `left` (the first and the last by default) hold text, the others numbers."""
+    left = (0, len(head) - 1) if left is None else left
     console = _console(sys.stdout)
     if console is not None:
         from rich.table import Table
         from rich.text import Text
 
-        grid = Table(box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
         for i, name in enumerate(head):
-            grid.add_column(Text(name), justify="left" if i in (0, len(head) - 1) else "right", overflow="fold")
+            table.add_column(Text(name), justify="left" if i in left else "right", overflow="fold")
         for row in rows:
-            grid.add_row(*(Text(cell) for cell in row))     # Text: a name with [brackets] is no markup
-        console.print(grid)
+            table.add_row(*(Text(cell) for cell in row))     # Text: a name with [brackets] is no markup
+        console.print(table)
         return
     widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
     for row in [head, *rows]:
-        print("  ".join(cell.ljust(w) if i in (0, len(head) - 1) else cell.rjust(w)
+        print("  ".join(cell.ljust(w) if i in left else cell.rjust(w)
                         for i, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip())

@@ -248,7 +248,11 @@ def _incidents(results: Sequence[Result]) -> list[dict[str, str]]:
         if status != "graded" and not any(i["kind"] == status for i in own):
             text = "; ".join(map(str, r.get("notes") or [])) or STATUSES.get(status, status)
             own.insert(0, {"kind": status, "cell": "", "text": text})
-        found += [{"student": student, **i} for i in own]
+        cells: dict[tuple[str, str], list[str]] = {}        # the same in several cells is one incident
+        for i in own:
+            cells.setdefault((i["kind"], i["text"]), []).append(i["cell"])
+        found += [{"student": student, "kind": kind, "cell": " ".join(names), "text": text}
+                  for (kind, text), names in cells.items()]
     kinds = list(KINDS)
     return sorted(found, key=lambda i: (kinds.index(i["kind"]) if i["kind"] in kinds else len(kinds), i["kind"]))
 

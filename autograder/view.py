@@ -207,9 +207,10 @@ def _numpy() -> Path:
 
 
 def _course() -> Path:
-    import minigrad
-
-    return Path(minigrad.__path__[0]) / "course.py"
+    spec = importlib.util.find_spec("minigrad")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("the package minigrad is not installed")
+    return Path(next(iter(spec.submodule_search_locations))) / "course.py"
 
 
 def _key() -> str:

@@ -28,7 +28,7 @@ LINE_MAX = 160          # of a student's own line in a message
 def not_written(check: Check, outcome: Outcome) -> str:
     """A function that is still as it was released."""
     if isinstance(outcome.failure, StudentError):
-        return f"`{check.function}` is not written yet."
+        return f"`{check.function}` is not written yet{', or it calls a function that is not' if check.uses else ''}."
     return f"`{check.function}` returns nothing yet: is there a `return`?"
 
 
@@ -80,7 +80,7 @@ def wrote_into(changed: Iterable[str], shared: Iterable[str]) -> str:
     for names, words in ((sorted(changed), "the function changed its argument"),
                          (sorted(shared), "the result shares its memory with the argument")):
         if names:
-            return f"{words}{'s' if len(names) > 1 else ''} " + " and ".join(f"`{n}`" for n in names)
+            return f"{words}{'s' if len(names) > 1 else ''} {_list(names)}"
     return ""
 
 

@@ -214,7 +214,8 @@ def _freed(node: Node) -> GraphFreedError:
 def _versions(node: Node) -> list[list]:
     """The mutation cells of a node's inputs and output."""
     cells = [x.version for x in node.inputs if isinstance(x, (Node, Port, Constant, Tensor))]
-    return [c for c in [*cells, node.version] if c is not None and c[0] > node.id]
+    cells += [node.version] if node.ports is None else [cell for _, _, cell in node.ports]
+    return [c for c in cells if c[0] > node.id]
 
 
 def _arrays(value: Any) -> list[Any]:

@@ -130,20 +130,10 @@ class Node:
 
     __slots__ = ("id", "op", "kw", "inputs", "vjp", "shape", "dtype", "version", "ref", "where", "scope", "hooks",
                  "ports", "freed")
-    id: int
-    op: Op
-    kw: dict[str, Any]
-    inputs: Sequence[Any]
-    vjp: Callable[..., Any] | None             # None after backward freed the node
-    shape: tuple
-    dtype: Any
-    version: list | None
-    ref: Callable[[], Tensor | None] | None
-    where: tuple[CodeType, int] | None
-    scope: str
-    hooks: list | None
-    ports: list[tuple[Any, Any]] | None        # (shape, dtype) of each output, where there are several
-    freed: tuple[int, Any] | None
+
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __repr__(self) -> str:
         return f"<{self.op.name} -> {self.shape}>"
@@ -153,12 +143,10 @@ class Port:
     """One output of a node that has several (split, unbind, a whole RNN)."""
 
     __slots__ = ("node", "index", "shape", "dtype", "version", "ref")
-    node: Node
-    index: int
-    shape: tuple
-    dtype: Any
-    version: list
-    ref: Callable[[], Tensor | None]
+
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
 
 class Constant:
@@ -525,13 +513,13 @@ def _wrap(value: Any, where: Device, dtype: Any, args: Sequence[Any] = ()) -> Te
     return out
 
 
-def _port(node: Node, index: int, out: Tensor) -> tuple[Any, Any]:
+def _port(node: Node, index: int, out: Tensor) -> tuple[Any, Any, list]:
     """Tie one of several outputs to its node; T outputs cost O(T)."""
     port = Port()
     port.node, port.index, port.version = node, index, out.version
     port.shape, port.dtype, port.ref = out.data.shape, out.data.dtype, weakref.ref(out)
     out.requires_grad, out.edge = True, port
-    return port.shape, port.dtype
+    return port.shape, port.dtype, port.version
 
 
 def _unify(op: Op, args: Sequence[Any], arrays: list[Any], where: Device) -> Any:

@@ -7,7 +7,7 @@ import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CORE = ["__init__", "tensor", "backward", "ops", "backend", "create", "errors", "check"]
+CORE = ["__init__", "tensor", "backward", "ops", "backend", "errors", "check"]
 CORE_LIMIT = 1200
 
 

@@ -144,8 +144,8 @@ def test_two_devices_in_one_operation_are_named():
     """Moving one of them by hand is right; moving it in silence costs a copy at every step."""
     a, b = mg.ones(2), mg.ones(2, device="strict")
     assert message(mg.DeviceError, lambda: a + b).startswith("add joins values on cpu and strict.")
-    assert message(mg.DeviceError, lambda: b + np.ones(2, np.float32)).startswith(
-        "add joins values on strict and NumPy.")
+    text = message(mg.DeviceError, lambda: b + np.ones(2, np.float32))
+    assert text.startswith("add joins values on strict and NumPy.")
 
 
 def test_numpy_cannot_see_a_tensor_on_a_device():
@@ -172,3 +172,20 @@ def test_grad_of_something_outside_of_the_graph_is_refused():
     x, y = mg.ones(2, requires_grad=True), mg.ones(2, requires_grad=True)
     assert "is not part of the graph" in message(mg.GradError, lambda: mg.grad(x.sum(), y))
     assert mg.grad(x.sum(), y, allow_unused=True) == (None,)
+
+
+def test_a_write_into_one_of_several_outputs_is_seen(device):
+    """A node with many outputs (unbind, a whole sequence) may have saved any of them."""
+    from minigrad.tensor import primitive
+
+    @primitive
+    def exp_pair(xp, a):
+        """y = (e^a, e^2a);  da = g_1 y_1 + 2 g_2 y_2"""
+        y = xp.exp(a)
+        z = y * y
+        return (y, z), lambda gs: (gs[0] * y + gs[1] * z * 2,)
+    y, z = exp_pair(mg.ones(2, requires_grad=True, device=device))
+    with mg.no_grad():
+        z.mul_(0)
+    with pytest.raises(mg.InplaceError, match="exp_pair"):
+        (y + z).sum().backward()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autograder import cli
 from autograder.__main__ import main
 from minigrad.install import checkout_root, install_line
-
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.autograder.grading_help import CHECKOUT, hand_in, solved
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], list[str]]:
@@ -98,3 +100,63 @@ def test_the_install_line_names_the_checkout_or_a_wheel_and_never_the_index(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert install_line(None, file) == f'pip install "{root}"'
+
+
+def test_grade_prints_the_table_to_stdout_and_progress_to_stderr(
+        mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hand_in(mini, "ada", solved(mini, "01_mini"), "01_mini")
+    hand_in(mini, "bob", b"{", "01_mini")
+    assert main(["grade", str(mini), "01_mini", "--jobs", "1"]) == 0
+    out, err = lines(capsys)
+    assert [line.split() for line in out[:2]] == [["student", "double", "/4", "total", "/6", "total", "/10"],
+                                                  ["ada", "4", "6", "10"]]
+    assert out[2].split()[:4] == ["bob", "0", "0", "0"] and "unreadable: the file is not a notebook" in out[2]
+    assert err[0] == "[1/2] ada: 10 of 10" and err[-1] == f"results: {mini / '.autograder' / 'results' / '01_mini'}"
+    assert main(["grade", str(mini), "01_mini", "--json"]) == 0
+    got = capsys.readouterr()
+    assert {r["student"]: r["score"] for r in json.loads(got.out)} == {"ada": 10.0, "bob": 0.0}
+    assert got.err.startswith("2 already graded and unchanged")
+    assert main(["status", str(mini), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{
+        "assignment": "01_mini", "submitted": 2, "graded": 2, "unreadable": 1, "mean": 5.0, "max_score": 10.0}]
+
+
+def test_no_sandbox_stops_before_anything_is_graded(
+        mini: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from autograder import driver
+    from autograder.sandbox import NoSandbox
+
+    def refuse(*args: Any) -> None:
+        raise NoSandbox("no sandbox on this machine. bubblewrap: apt install bubblewrap. --sandbox none grades without")
+
+    hand_in(mini, "ada", solved(mini, "01_mini"), "01_mini")
+    monkeypatch.setattr(driver, "Sandbox", refuse)
+    assert main(["grade", str(mini), "01_mini"]) == 2
+    out, err = lines(capsys)
+    assert out == [] and len(err) == 1 and "apt install bubblewrap" in err[0] and "--sandbox none" in err[0]
+    assert not (mini / "autograded").exists()
+
+
+def test_no_sandbox_by_choice_is_said(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hand_in(mini, "ada", solved(mini, "01_mini"), "01_mini")
+    assert main(["grade", str(mini), "01_mini", "--sandbox", "none", "--json"]) == 0
+    got = capsys.readouterr()
+    assert "Students' code runs with your rights" in got.err and json.loads(got.out)[0]["layers"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", [None, "course", "grade", "status", "report"])
+def test_the_examples_of_the_help_run(verb: str | None, rnn: Path, mini_solutions: Path, tmp_path: Path,
+                                      monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """build, doctor and demo have tests of their own: the first writes into the checkout, the others take long."""
+    main([verb, "--help"] if verb else ["--help"])
+    examples = [line for line in lines(capsys)[0] if line.strip().startswith("autograder ")]
+    assert examples
+    rnn.rename(tmp_path / "mycourse")
+    hand_in(tmp_path / "mycourse", "ada", solved(tmp_path / "mycourse", "03_rnn"), "03_rnn")
+    (tmp_path / "assignments").symlink_to(mini_solutions)
+    monkeypatch.chdir(tmp_path)
+    if verb == "report":
+        main(["grade", "mycourse", "03_rnn"])
+    for example in examples:
+        assert main(shlex.split(example)[1:]) == 0, example

@@ -28,7 +28,7 @@ def test_equal_data_of_the_same_form_is_equal(got, want):
     (np.array([np.inf, 1]), np.array([0.0, 1]), "nonfinite"), (np.array([1.0, 1]), np.array([np.nan, 1]), "value"),
     (None, A, "type"), ("1.0", 1.0, "type"), ((1, 2), [1, 2], "type"), ([1], [1, 2], "length"),
     ([1, 3], [1, 2], "value"),
-    ("hallo", "hello", "value"), ({"b": A}, {"a": A}, "value"), (A, {"a": A}, "type"), (3.0, None, "type"),
+    ("hallo", "hello", "value"), ({"b": A}, {"a": A}, "length"), (A, {"a": A}, "type"), (3.0, None, "type"),
     (2**70 + 1, 2**70, "value"), (np.array([-np.inf]), np.array([np.inf]), "value"), ([[1, 2], [3]], A, "type"),
 ])
 def test_another_value_or_another_form_is_told_apart(got, want, kind):

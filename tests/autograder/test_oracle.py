@@ -10,8 +10,8 @@ import pytest
 from autograder.check import Check, Draw, Solution
 from autograder.kernel import InKernel
 from autograder.oracle import CellResult, generator, grade_cell
-from autograder.student import StudentDied
-from tests.autograder.toys import BACK, CHECKS, LINE, SEED, SEEDS, SUMS, earned, grade, student, texts
+from autograder.student import StudentDied, StudentTimeout
+from tests.autograder.toys import BACK, CHECKS, LINE, SEED, SEEDS, SUMS, Limits, earned, grade, student, texts
 
 # ----- Full marks and none
 
@@ -96,6 +96,24 @@ def test_a_draw_with_a_budget_of_its_own_is_lost_alone():
     result = grade("line_backward", source)
     assert result.reason == "wrong" and "fails for large: too slow" in result.message
     assert all(not o.sentence for o in result.parts)        # nothing is said of values that never came
+
+
+def test_a_right_function_that_misses_a_budget_once_is_asked_again():
+    """A budget of 0.2 s is wall-clock time: on a busy machine a right function can miss it by bad luck."""
+    class Hiccup:
+        def __init__(self):
+            self.right, self.large = student(BACK), 0
+
+        def call(self, name, args, *, timeout=None):
+            if args[0].size > 1000:
+                self.large += 1
+                if self.large == 1:
+                    raise StudentTimeout("no answer after 0.2 s")
+            return self.right.call(name, args, timeout=timeout)
+
+    hiccup = Hiccup()
+    result = grade_cell(CHECKS["line_backward"], hiccup, SEED, Limits)
+    assert (result.score, hiccup.large) == (8, 2)
 
 
 def test_a_swallowed_alarm_is_still_a_time_out():
@@ -228,6 +246,26 @@ def test_its_own_mistake_is_not_excused_by_an_earlier_one():
 def test_nothing_is_carried_forward_from_an_earlier_function_that_returns_zeros():
     result = grade("sums", "def line(x, W, b):\n    return np.zeros((len(x), len(b)))")
     assert result.score == 0
+
+
+def test_nothing_is_carried_forward_from_values_of_another_shape():
+    """In the reference they could broadcast to any size: the grader's own memory is at stake."""
+    result = grade("sums", "def line(x, W, b):\n    return np.ones((10**6, 1, 1), np.int8)")
+    assert result.score < 5 and not any("apart from" in n for n in result.notes)
+
+
+def test_a_function_that_deletes_itself_later_costs_the_check_nothing():
+    """Two mutants fit the first draws, so further ones are made, and there the function is gone."""
+    check = Check("f", cell="f", slide="", equation="", args=("n",), results=("r",))
+    check.draws(lambda rng: [Draw((float(n),)) for n in (2, 2, 2, 2)])
+    check.part("all", 1)
+    check.mutant("double", replace="return n", by="return n + n", says="Not twice.")
+    check.mutant("square", replace="return n", by="return n * n", says="Not squared.")
+    Solution({"f": "def f(n):\n    return n"}, [check])
+    space: dict = {"calls": []}
+    exec("def f(n):\n    global f\n    calls.append(n)\n    if len(calls) == 4: del f\n    return n + n", space)
+    result = grade_cell(check, InKernel(space), SEED)
+    assert (result.score, result.reason) == (0, "wrong")
 
 
 def test_a_right_function_beside_a_wrong_earlier_one_needs_no_excuse():

@@ -80,9 +80,11 @@ def test_axes_are_read_off_the_names():
 @pytest.mark.parametrize("declare", [
     lambda c: c.part("values", 1), lambda c: c.part("more", 1, outputs="no such result"), lambda c: c.part("free", 0),
     lambda c: c.part("odd", 1, kind="colour"), lambda c: c.mutant("no_bias", replace="a", by="b", says="Twice."),
-    lambda c: c.mutant("empty", says="Nothing is replaced."), lambda c: list(sizes(np.random.default_rng(0), "ABCDEFG")),
+    lambda c: c.mutant("empty", says="Nothing is replaced."),
+    lambda c: list(sizes(np.random.default_rng(0), "ABCDEFG")),
     lambda c: c.sizes_of((np.ones((2, 3)), np.ones((4, 5)), np.ones(4))), lambda c: c.sizes_of((np.ones(2),) * 3),
-    lambda c: Named.parse("x (B"), lambda c: Check("f", cell="f", slide="", equation="", args=(), results=("r",)).reference(),
+    lambda c: Named.parse("x (B"),
+    lambda c: Check("f", cell="f", slide="", equation="", args=(), results=("r",)).reference(),
 ])
 def test_a_declaration_that_does_not_fit_is_an_error_at_once(declare):
     with pytest.raises(CheckError):

@@ -165,6 +165,11 @@ def test_a_class_that_nobody_could_read_has_its_reasons_and_no_chart() -> None:
     assert "No submission was graded yet" in page([]).text
 
 
+def test_a_terse_report_has_the_same_numbers_and_no_explanations() -> None:
+    full, terse = page(a_class(45)), page(a_class(45), explain=False)
+    assert terse.rows == full.rows and len(terse.text) < len(full.text)
+
+
 def test_a_submission_that_ran_without_a_sandbox_is_said_at_the_top() -> None:
     assert "Without a sandbox" in page([result("a", layers=["none"])]).text
     assert "Without a sandbox" not in page([result("a")]).text
@@ -178,6 +183,11 @@ def test_incidents_name_the_student_the_cell_and_what_happened_gravest_first() -
     assert [kind for kind, _ in s.incident_groups] == ["error", "timeout", "changed"]
     rows = page(results).rows
     assert ["bob", "x-test", "longer than 1 s"] in rows and ["cy", "", "the grader failed"] in rows
+
+
+def test_the_same_incident_in_several_cells_is_one_row() -> None:
+    same = [{"kind": "changed", "cell": c, "text": "tags"} for c in ("a-test", "b-test")]
+    assert ["ada", "a-test b-test", "tags"] in page([result("ada", incidents=same)]).rows
 
 
 def test_tables_have_headers_and_the_chart_has_words() -> None:

@@ -49,8 +49,8 @@ def test_a_notebook_runs_as_in_jupyter(session):
 def test_linear_algebra_and_threads_work_under_the_filter(session):
     """The allow-list of system calls must not cost an honest student a point."""
     run = session.run_cell("""
-import numpy as np, threading, tempfile, time, dataclasses, typing, json, collections, decimal, statistics, unittest,
-timeit
+import numpy as np, threading, tempfile, time, dataclasses, typing, json, collections, decimal
+import statistics, unittest, timeit
 rng = np.random.default_rng(0)
 a = rng.normal(size=(300, 300))
 u, s, v = np.linalg.svd(a)

@@ -90,7 +90,7 @@ def sums_check() -> Check:
 
     @c.draws
     def draw(rng):
-        for s in sizes(rng, "TBDH"):
+        for s in sizes(rng, "TBDH", one={"B": 2, "T": 4}):
             yield Draw(c.normal(rng, s))
 
     c.part("shape", 2, kind="shape")

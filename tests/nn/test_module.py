@@ -8,7 +8,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.errors import DeviceError, DTypeError, MinigradError, StateError
+from minigrad.errors import DeviceError, DTypeError, InplaceError, MinigradError, StateError
 
 
 class Model(nn.Module):
@@ -92,6 +92,16 @@ def test_a_partial_state_loads_when_it_need_not_be_strict():
     result = model.load_state_dict({"scale": [2.0, 3.0], "nowhere": 1.0}, strict=False)
     assert result.unexpected_keys == ["nowhere"] and result.missing_keys == NAMES[1:]
     assert model.scale.tolist() == [2.0, 3.0]
+
+
+def test_loading_between_forward_and_backward_is_an_error():
+    """The graph needs the weights that were there."""
+    model = nn.Linear(2, 1)
+    x = mg.ones(1, 2, requires_grad=True)
+    loss = model(x).sum()
+    model.load_state_dict({"weight": np.zeros((1, 2)), "bias": np.zeros(1)})
+    with pytest.raises(InplaceError, match="overwritten"):
+        loss.backward()
 
 
 def test_training_mode_reaches_every_module_below():
