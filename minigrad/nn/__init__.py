@@ -1,14 +1,23 @@
 """Layers, recurrent cells and sequences, losses and initial weights, under PyTorch's names."""
 from . import functional, init
 from .activations import GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .attention import MultiheadAttention
 from .cells import GRUCell, LSTMCell, RNNCell
 from .layers import Bilinear, Embedding, Flatten, Linear, Sequential
 from .module import Module, ModuleDict, ModuleList, Parameter
 from .normalize import BatchNorm1d, BatchNorm2d, Dropout, LayerNorm
 from .rnn import GRU, LSTM, RNN
+from .transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from .windows import AvgPool2d, Conv1d, Conv2d, MaxPool2d
 
 __all__ = ["GELU", "GRU", "LSTM", "RNN", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Bilinear", "Conv1d", "Conv2d",
            "Dropout", "Embedding", "Flatten", "GRUCell", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax",
-           "MaxPool2d", "Module", "ModuleDict", "ModuleList", "Parameter", "RNNCell", "ReLU", "Sequential", "SiLU",
+           "MaxPool2d", "Module", "MultiheadAttention", "Transformer", "TransformerDecoder", "TransformerDecoderLayer",
+           "TransformerEncoder", "TransformerEncoderLayer", "ModuleDict", "ModuleList", "Parameter", "RNNCell", "ReLU", "Sequential", "SiLU",
            "Sigmoid", "Softmax", "Softplus", "Tanh", "functional", "init"]

@@ -188,7 +188,7 @@ def _operation(key: str, node: Node) -> Vertex:
     plain = [_short(i) for i in node.inputs if not isinstance(i, (Node, Port, Tensor, Constant)) and i is not None]
     plain += [f"{k}={_short(v)}" for k, v in node.kw.items() if v is not None and v is not False]
     formula = (node.op.fn.__doc__ or "").strip().split("\n")[0]
-    shapes: Any = [tuple(s) for s, _ in node.ports] if node.ports else tuple(node.shape)
+    shapes: Any = [tuple(s) for s, *_ in node.ports] if node.ports else tuple(node.shape)
     return Vertex(key, "op", node.op.name.strip("_"), shapes, str(node.ports[0][1] if node.ports else node.dtype),
                   place(node.where), node.scope, formula, ", ".join(plain))
 
