@@ -63,9 +63,8 @@ class MultiheadAttention(Module):
         bias = [None if self.in_proj_bias is None else self.in_proj_bias[i * E:(i + 1) * E] for i in range(3)]
         q, k, v = (swapaxes(F.linear(x, w, b).reshape(B, -1, h, E // h), 1, 2)                  # (B, h, S or T, E / h)
                    for x, w, b in zip((query, key, value), rows, bias, strict=True))
-        hidden = None
-        for mask, shape in ((attn_mask, (B, h, S, T) if attn_mask is not None and attn_mask.ndim == 3 else (1, 1, S, T)),
-                            (key_padding_mask, (B, 1, 1, T))):
+        hidden, each_head = None, attn_mask is not None and attn_mask.ndim == 3
+        for mask, shape in ((attn_mask, (B, h, S, T) if each_head else (1, 1, S, T)), (key_padding_mask, (B, 1, 1, T))):
             if mask is not None:
                 mask = mask.reshape(*shape)
                 hidden = mask if hidden is None else _both(hidden, mask)

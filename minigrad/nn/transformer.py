@@ -1,7 +1,7 @@
 """The Transformer: encoder, decoder, and both, with PyTorch's names, so that weights go there and back.
 
-Vaswani et al. 2017; Télécom, *Transformer*. The norm stands after the residual sum, as on the slide; norm_first=True puts
-it before.
+Vaswani et al. 2017; Télécom, *Transformer*. The norm stands after the residual sum, as on the slide; norm_first=True
+puts it before.
 """
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ACTIVATIONS = {"relu": relu, "gelu": gelu}
 class _Layer(Module):
     """What encoder and decoder layers share: attention to itself, and a network on each position alone."""
 
-    attentions: tuple[str, ...] = ("self_attn",)
+    cross = False                              # does a second attention look at an encoder's output?
 
     def __init__(self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
                  activation: str = "relu", layer_norm_eps: float = 1e-5, batch_first: bool = False,
@@ -34,13 +34,14 @@ class _Layer(Module):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}, not {activation!r}")
         self.activation, self.norm_first = activation, norm_first
-        for name in self.attentions:           # in PyTorch's order, which is that of state_dict
-            setattr(self, name, MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first))
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first)
+        if self.cross:                         # in PyTorch's order, which is that of state_dict
+            self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first)
         self.linear1, self.linear2 = Linear(d_model, dim_feedforward), Linear(dim_feedforward, d_model)
-        self.dropout = Dropout(dropout)
-        for i in range(1, len(self.attentions) + 2):
-            setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps))
-            setattr(self, f"dropout{i}", Dropout(dropout))
+        self.dropout, self.dropout1, self.dropout2 = (Dropout(dropout) for _ in range(3))
+        self.norm1, self.norm2 = (LayerNorm(d_model, layer_norm_eps) for _ in range(2))
+        if self.cross:
+            self.norm3, self.dropout3 = LayerNorm(d_model, layer_norm_eps), Dropout(dropout)
 
     def _residual(self, x: Tensor, norm: Module, block: Any) -> Tensor:
         """x + block(norm x), or norm(x + block x)."""
@@ -53,7 +54,8 @@ class _Layer(Module):
 class TransformerEncoderLayer(_Layer):
     """x = norm(x + attention(x, x, x));  x = norm(x + W2 phi(W1 x)).  src (T, B, E) or, batch_first, (B, T, E)."""
 
-    def forward(self, src: Tensor, src_mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None) -> Tensor:
+    def forward(self, src: Tensor, src_mask: Tensor | None = None,
+                src_key_padding_mask: Tensor | None = None) -> Tensor:
         """src (T, B, E); masks as MultiheadAttention takes them -> (T, B, E)"""
         x = self._residual(src, self.norm1, lambda y: self.dropout1(
             self.self_attn(y, y, y, src_key_padding_mask, False, src_mask)[0]))
@@ -63,7 +65,7 @@ class TransformerEncoderLayer(_Layer):
 class TransformerDecoderLayer(_Layer):
     """As the encoder's layer, with attention to the encoder's output between the two."""
 
-    attentions = ("self_attn", "multihead_attn")
+    cross = True
 
     def forward(self, tgt: Tensor, memory: Tensor, tgt_mask: Tensor | None = None, memory_mask: Tensor | None = None,
                 tgt_key_padding_mask: Tensor | None = None, memory_key_padding_mask: Tensor | None = None) -> Tensor:
