@@ -36,9 +36,9 @@ import numpy as np
 
 import minigrad as mg
 
-from ..errors import MinigradError
+from .. import files
+from ..errors import MinigradError, StateError
 from ..install import checkout_root, install_line
-from . import _checkpoint
 from ._console import Console, number
 
 T = TypeVar("T")
@@ -145,15 +145,18 @@ class Context:
 
     def checkpoint(self, done: int, **state: Any) -> None:
         """Save this part after `done` rounds: what has a state_dict (model, optimizer), the generator, the history."""
-        _checkpoint.save(self._file(), {
-            "done": done, "rng": self.rng.bit_generator.state, "history": self._mine(),
-            "state": {name: thing.state_dict() for name, thing in state.items()}})
+        self._file().parent.mkdir(parents=True, exist_ok=True)
+        files.save({"done": done, "rng": self.rng.bit_generator.state, "history": self._mine(),
+                    "state": {name: thing.state_dict() for name, thing in state.items()}}, self._file())
         self._saved = time.perf_counter()
 
     def restore(self, **state: Any) -> int:
         """Load this part's checkpoint, if the run is resumed and there is one; returns the rounds done, else 0."""
-        saved = _checkpoint.load(self._file()) if self.resume else None
-        if saved is None:
+        if not self.resume:
+            return 0
+        try:
+            saved = files.load(self._file())
+        except (FileNotFoundError, StateError):        # none, or one that cannot be read: this part starts anew
             return 0
         for name, thing in state.items():
             thing.load_state_dict(saved["state"][name])
