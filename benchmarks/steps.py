@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -9,13 +10,9 @@ Step = Callable[[], object]
 CHAIN = 800                                    # operations in a chain: so many that the sum at its end is nothing
 
 
-def tape_forward() -> Step:
-    """A chain of multiplications on the tape, of 4 values: what recording costs. The graph is returned, so freeing it
-    is not counted here (backward frees what it walks, and there it is)."""
-    import minigrad as mg
-    x = mg.ones(4, requires_grad=True)
-
-    def step() -> object:
+def _forward(x: Any) -> Callable[[], Any]:
+    """A chain of multiplications of 4 values. What a step returns is freed off the clock: backward frees what it walks."""
+    def step() -> Any:
         y = x
         for _ in range(CHAIN):
             y = y * 1.0001
@@ -23,59 +20,50 @@ def tape_forward() -> Step:
     return step
 
 
-def tape_both() -> Step:
+def _both(x: Any) -> Step:
     """The same chain, then backward through it."""
-    import minigrad as mg
-    x = mg.ones(4, requires_grad=True)
+    forward = _forward(x)
 
     def step() -> None:
-        y = x
-        for _ in range(CHAIN):
-            y = y * 1.0001
-        y.sum().backward()
+        forward().sum().backward()
         x.grad = None
     return step
+
+
+def _leaf() -> Any:
+    import minigrad as mg
+    return mg.ones(4, requires_grad=True)
+
+
+def _torch_leaf() -> Any:
+    import torch
+    torch.set_num_threads(1)
+    return torch.ones(4, requires_grad=True)
+
+
+def tape_forward() -> Step:
+    """What recording costs."""
+    return _forward(_leaf())
+
+
+def tape_both() -> Step:
+    """What recording and walking cost."""
+    return _both(_leaf())
 
 
 def torch_forward() -> Step:
     """PyTorch's eager chain."""
-    import torch
-    torch.set_num_threads(1)
-    x = torch.ones(4, requires_grad=True)
-
-    def step() -> object:
-        y = x
-        for _ in range(CHAIN):
-            y = y * 1.0001
-        return y
-    return step
+    return _forward(_torch_leaf())
 
 
 def torch_both() -> Step:
     """PyTorch's eager chain, then backward through it."""
-    import torch
-    torch.set_num_threads(1)
-    x = torch.ones(4, requires_grad=True)
-
-    def step() -> None:
-        y = x
-        for _ in range(CHAIN):
-            y = y * 1.0001
-        y.sum().backward()
-        x.grad = None
-    return step
+    return _both(_torch_leaf())
 
 
-def numpy_chain(calls: int = 1) -> Step:
-    """The bare NumPy calls of the chain: one for each operation forward, one more where it is also walked backward."""
-    x = np.ones(4, np.float32)
-
-    def step() -> object:
-        y = x
-        for _ in range(CHAIN * calls):
-            y = y * 1.0001
-        return y
-    return step
+def numpy_chain() -> Step:
+    """The bare NumPy calls of the chain."""
+    return _forward(np.ones(4, np.float32))
 
 
 def forecaster(threads: int = 1, batch: int = 32, steps: int = 50, hidden: int = 20) -> Step:
