@@ -11,7 +11,7 @@ CHAIN = 800                                    # operations in a chain: so many 
 
 
 def _forward(x: Any) -> Callable[[], Any]:
-    """A chain of multiplications of 4 values. What a step returns is freed off the clock: backward frees what it walks."""
+    """A chain of multiplications of 4 values. What a step returns is freed off the clock: backward frees its own."""
     def step() -> Any:
         y = x
         for _ in range(CHAIN):
