@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import ops_steps, tensor_steps
+from . import ops_steps, recurrent, tensor_steps
 from .pairs import Row, compare
 from .steps import CHAIN
 
@@ -69,7 +69,8 @@ def operations(pairs: int) -> dict:
                      for steps in (tensor_steps, ops_steps) for name, ours, theirs, args in steps.ROWS]}
 
 
-BENCHMARKS = {"operations": operations, "tape": tape, "forecasting": forecasting, "imports": imports}
+BENCHMARKS = {"operations": operations, "tape": tape, "forecasting": forecasting, "imports": imports,
+              "recurrent": recurrent.layers, "characters": recurrent.characters}
 
 
 def _load() -> float | None:

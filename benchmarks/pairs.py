@@ -30,6 +30,7 @@ class Row:
     pairs: int
     threads: int
     limit: float | None = None
+    work: float | None = None                  # floating-point operations of our step, where they are counted
 
     @property
     def held(self) -> bool | None:
@@ -37,19 +38,21 @@ class Row:
         return None if self.limit is None else self.ratio <= self.limit
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {**asdict(self), "held": self.held}
+        """Plain JSON; with the GFLOP/s that ours reached, where its operations are counted."""
+        row = {**asdict(self), "held": self.held}
+        work = row.pop("work")
+        return row if work is None else {**row, "gflops": round(work / self.ours / 1e9, 1)}
 
 
 class Side:
-    """A process that makes a step once and times it on request."""
+    """A process that makes a step and times it on request; a new step replaces the old one."""
 
-    def __init__(self, make: str, args: list[Any], threads: int) -> None:
+    def __init__(self, threads: int) -> None:
         names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
         self.process = subprocess.Popen([sys.executable, "-m", "benchmarks.pairs"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True,
                                         env={**os.environ, **dict.fromkeys(names, str(threads))})
-        self.ask(make=make, args=args)
+        self.threads = threads
 
     def ask(self, **job: Any) -> float:
         """Send a job and wait for its answer."""
@@ -86,19 +89,26 @@ def settle(limit: float = 2.0) -> None:
 
 
 def compare(name: str, ours: str, theirs: str, args: list[Any] | None = None, *, pairs: int = 9, seconds: float = 0.15,
-            threads: int = 1, limit: float | None = None) -> Row:
-    """Time two steps in turns. ours, theirs: "module.function" that returns a callable step."""
-    sides = [Side(make, args or [], threads) for make in (ours, theirs)]
+            threads: int = 1, limit: float | None = None, work: float | None = None,
+            sides: tuple[Side, Side] | None = None) -> Row:
+    """Time two steps in turns. ours, theirs: "module.function" that returns a callable step.
+
+    sides: two processes that are there already, for many rows of one kind; their threads count.
+    """
+    both = sides or (Side(threads), Side(threads))
+    for side, make in zip(both, (ours, theirs), strict=True):
+        side.ask(make=make, args=args or [])
     times: list[list[float]] = [[], []]
     for _ in range(pairs):
-        for side, taken in zip(sides, times, strict=True):
+        for side, taken in zip(both, times, strict=True):
             settle()
             taken.append(side.ask(seconds=seconds))
-    for side in sides:
-        side.close()
+    if sides is None:
+        for side in both:
+            side.close()
     ratios = sorted(a / b for a, b in zip(*times, strict=True))
     return Row(name, statistics.median(ratios), ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4],
-               statistics.median(times[0]), statistics.median(times[1]), pairs, threads, limit)
+               statistics.median(times[0]), statistics.median(times[1]), pairs, both[0].threads, limit, work)
 
 
 def _serve() -> None:
@@ -107,6 +117,7 @@ def _serve() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         if "make" in job:
+            step = None                        # the old one's memory first
             module, function = job["make"].rsplit(".", 1)
             step = getattr(importlib.import_module(module), function)(*job["args"])
             for _ in range(3):

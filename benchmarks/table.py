@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -13,16 +14,46 @@ RESULTS = Path(__file__).parent / "results"
 def table(name: str) -> str:
     """One benchmark: a row for each comparison, and when, on what and beside what it was measured."""
     record = json.loads((RESULTS / f"{name}.json").read_text())
+    if "geometric_means" in record:
+        return _grid(record)
     lines = ["| row | ratio | quartiles | ours | theirs | limit |", "|---|---|---|---|---|---|"]
     for r in record["rows"]:
         limit = "" if r["limit"] is None else f"{r['limit']:g}, {'held' if r['held'] else 'missed'}"
         lines.append(f"| {r['name']} | {r['ratio']:.2f} | {r['low']:.2f} to {r['high']:.2f} | {_time(r['ours'])} | "
                      f"{_time(r['theirs'])} | {limit} |")
+    return "\n".join([*lines, "", _when(record)])
+
+
+def _grid(record: dict[str, Any]) -> str:
+    """Many sizes of a few cells: a row a size, a column a cell, a table for each number of threads."""
+    lines = []
+    for threads, peak in record["gemm_peak_gflops"].items():
+        cells: dict[str, dict[str, str]] = {}
+        for r in record["rows"]:
+            if str(r["threads"]) == threads:
+                cell, _, size = r["name"].removesuffix("s").removesuffix(f", {threads} thread").partition(" ")
+                text = f"{r['ratio']:.2f} ({r['low']:.2f} to {r['high']:.2f}), {r['gflops']:.0f}"
+                cells.setdefault(size, {})[cell] = text if r["held"] else f"**{text}**"
+        names = ["RNN", "GRU", "LSTM"]
+        limits = {c: next(r["limit"] for r in record["rows"] if r["name"].startswith(c + " ") and
+                          str(r["threads"]) == threads) for c in names}
+        keys = {c: f"{c}, {threads} thread{'s' * (threads != '1')}" for c in names}
+        lines += [f"{threads} thread{'s' * (threads != '1')}; the machine's product of 1024 x 1024 matrices reaches "
+                  f"{peak:.0f} GFLOP/s:", "", f"| size | {' | '.join(f'{c}, limit {limits[c]:g}' for c in names)} |",
+                  "|---|" + "---|" * len(names)]
+        lines += [f"| {size} | {' | '.join(found.get(c, '') for c in names)} |" for size, found in cells.items()]
+        means = [f"{record['geometric_means'][k]:.2f}, limit {record['limits_of_means'][k]:g}" for k in keys.values()]
+        lines += [f"| geometric mean | {' | '.join(means)} |", ""]
+    every = record["geometric_means"]["all rows"], record["limits_of_means"]["all rows"]
+    return "\n".join([*lines, f"All rows together: {every[0]:.2f}, limit {every[1]:g}.", "", _when(record)])
+
+
+def _when(record: dict[str, Any]) -> str:
+    """Date, command, machine."""
     load = record.get("load") or [None, None]
     beside = "" if load[0] is None else f", load {load[0]:g} before and {load[1]:g} after"
-    command = f"python -m benchmarks {name} --pairs {record['rows'][0]['pairs']}"
-    machine = f"{record['machine']}, {record['cores']} cores{beside}"
-    return "\n".join([*lines, "", f"{record['date']}, `{command}`, {machine}."])
+    command = f"python -m benchmarks {record['benchmark']} --pairs {record['rows'][0]['pairs']}"
+    return f"{record['date']}, `{command}`, {record['machine']}, {record['cores']} cores{beside}."
 
 
 def _time(seconds: float) -> str:

@@ -1,8 +1,11 @@
 """Layers, recurrent cells and sequences, losses and initial weights, under PyTorch's names."""
-from . import functional, init
+from . import functional, init, utils
 from .activations import GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .attention import MultiheadAttention
 from .cells import GRUCell, LSTMCell, RNNCell
+from .conv_lstm import ConvLSTM, ConvLSTMCell
+from .embedding_lstm import EmbeddingLSTM
+from .gate_trace import gate_trace
 from .layers import Bilinear, Embedding, Flatten, Linear, Sequential
 from .module import Module, ModuleDict, ModuleList, Parameter
 from .normalize import BatchNorm1d, BatchNorm2d, Dropout, LayerNorm
@@ -14,12 +17,14 @@ from .transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
+from .truncation import truncated
 from .windows import AvgPool2d, Conv1d, Conv2d, MaxPool2d
 
 __all__ = [
-    "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Bilinear", "Conv1d", "Conv2d", "Dropout", "Embedding", "Flatten",
-    "GELU", "GRU", "GRUCell", "LSTM", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d",
-    "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "RNN", "RNNCell", "ReLU", "Sequential",
-    "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "Transformer", "TransformerDecoder", "TransformerDecoderLayer",
-    "TransformerEncoder", "TransformerEncoderLayer", "functional", "init",
+    "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Bilinear", "Conv1d", "Conv2d", "ConvLSTM", "ConvLSTMCell", "Dropout",
+    "Embedding", "EmbeddingLSTM", "Flatten", "GELU", "GRU", "GRUCell", "LSTM", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear",
+    "LogSoftmax", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "RNN",
+    "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "Transformer",
+    "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "functional",
+    "gate_trace", "init", "truncated", "utils",
 ]

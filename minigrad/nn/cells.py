@@ -1,152 +1,105 @@
-"""One step of a recurrent network: each function is its equation, each cell holds the parameters of one.
+"""Cells: one step of a recurrent network with its parameters. The equation of each form stands in `steps.py`.
 
-Rows are examples, so the decks' W x is `F.linear(x, W)` = x W^T; weights have PyTorch's layout (gates H, in) and
-order of gates: i, f, g, o for the LSTM, r, z, n for the GRU. The layers in `rnn.py` run the same functions over time.
+Names, signatures and layouts are PyTorch's: weight_ih (gates H, D), weight_hh (gates H, H), bias_ih, bias_hh (gates H).
+The options after the star are the decks'; they mean the same as in the layers of `rnn.py`.
 """
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..create import zeros
 from ..errors import ShapeError, describe
-from ..ops import relu, sigmoid, tanh
-from ..ops_select import chunk
 from ..tensor import Tensor
-from . import functional as F
-from . import init
-from .module import Module, Parameter
-
-ACTIVATIONS = {"tanh": tanh, "relu": relu, "sigmoid": sigmoid}
+from .forms import KINDS, Form, GRUForm, LSTMForm, RNNForm, State, Weights, check_bias
+from .module import Parameter
 
 
-def rnn_step(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None,
-             phi: Any = tanh) -> Tensor:
-    """One step.  Escalera, *(Simple) Recurrent Neural Network*; Chemnitz, *Recurrent neural networks* (phi logistic).
-
-        h' = phi(W_ih x + b_ih + W_hh h + b_hh)
-
-    x (B, D), h (B, H) -> h' (B, H).  Fused twin: nn/fused/rnn.py.
-    """
-    return phi(F.linear(x, w_ih, b_ih) + F.linear(h, w_hh, b_hh))
-
-
-def lstm_step(x: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
-              b_hh: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM.  Escalera, *Long Short Term Memory (LSTM)*; Chemnitz, *LSTM*.
-
-        (i, f, g, o) = (sigmoid, sigmoid, tanh, sigmoid)(W_ih x + b_ih + W_hh h + b_hh)
-        c' = f c + i g
-        h' = o tanh c'
-
-    x (B, D), h (B, H), c (B, H) -> h' (B, H), c' (B, H).
-    """
-    i, f, g, o = chunk(F.linear(x, w_ih, b_ih) + F.linear(h, w_hh, b_hh), 4, -1)       # each (B, H)
-    i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
-    c = f * c + i * g
-    return o * tanh(c), c
-
-
-def gru_step(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
-             b_hh: Tensor | None = None) -> Tensor:
-    """One step of a GRU.  Chemnitz, *GRU: Gated Recurrent Unit*, in PyTorch's form: r after the product, z keeps.
-
-        r  = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
-        z  = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
-        n  = tanh(W_in x + b_in + r (W_hn h + b_hn))
-        h' = (1 - z) n + z h
-
-    x (B, D), h (B, H) -> h' (B, H).
-    """
-    ir, iz, in_ = chunk(F.linear(x, w_ih, b_ih), 3, -1)                                # each (B, H)
-    hr, hz, hn = chunk(F.linear(h, w_hh, b_hh), 3, -1)
-    r, z = sigmoid(ir + hr), sigmoid(iz + hz)
-    n = tanh(in_ + r * hn)
-    return (1 - z) * n + z * h
-
-
-class Cell(Module):
+class Cell(Form):
     """The parameters of one step, all uniform in +-1 / sqrt(H) at the start, as in PyTorch.
 
-    weight_ih (gates H, D), weight_hh (gates H, H), bias_ih (gates H), bias_hh (gates H).
+    x: (B, D), or (D) unbatched; states (B, H) or (H), zeros where none is given.
     """
 
-    gates = 1
     weight_ih: Parameter
     weight_hh: Parameter
     bias_ih: Parameter | None
     bias_hh: Parameter | None
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
-        self.input_size, self.hidden_size = input_size, hidden_size
-        bound, rows = 1 / math.sqrt(hidden_size), self.gates * hidden_size
-        for name, shape in (("weight_ih", (rows, input_size)), ("weight_hh", (rows, hidden_size)),
-                            ("bias_ih", (rows,)), ("bias_hh", (rows,))):
-            kept = bias or name.startswith("weight")
-            setattr(self, name, init.uniform_(Parameter(zeros(shape)), -bound, bound) if kept else None)
+    def _make(self, input_size: int, hidden_size: int, bias: bool | str) -> None:
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, check_bias(bias)
+        self._add_parameters(input_size)
 
     @property
-    def weights(self) -> tuple[Any, ...]:
-        """W_ih, W_hh, b_ih, b_hh: the last four arguments of a step."""
-        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+    def weights(self) -> Weights:
+        """The parameters, as a step takes them; None where the form has none."""
+        own = vars(self)
+        return Weights._make([own.get(kind) for kind in KINDS])
 
-    def _start(self, x: Tensor, *states: Tensor | None) -> tuple[Tensor, ...]:
+    def _start(self, x: Tensor, *states: Tensor | None) -> State:
         """The states, zeros where none was given; all shapes checked."""
         if x.shape[-1] != self.input_size:
             raise ShapeError(describe(f"{type(self).__name__} takes {self.input_size} inputs a step, and x is "
                                       f"{tuple(x.shape)}.", x=x._made(), fix="x is (B, input_size)"))
-        shape = (*x.shape[:-1], self.hidden_size)
-        for s in states:
+        shapes = [(*x.shape[:-1], size) for size in self.state_sizes]
+        for s, shape in zip(states, shapes, strict=True):
             if s is not None and s.shape != shape:
                 raise ShapeError(describe(f"the state of {type(self).__name__} is {tuple(s.shape)}, and x "
                                           f"{tuple(x.shape)} needs {shape}.", state=s._made()))
-        return tuple(zeros(shape, dtype=x.dtype, device=x.device) if s is None else s for s in states)
-
-    def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias_ih is not None else ", bias=False")
+        return tuple([zeros(shape, dtype=x.dtype, device=x.device) if s is None else s
+                      for s, shape in zip(states, shapes, strict=True)])
 
 
-class RNNCell(Cell):
+class RNNCell(RNNForm, Cell):
     """`rnn_step` with its parameters.  x (B, D), h (B, H) or None for zeros -> h' (B, H).  Unbatched: (D), (H).
 
     nonlinearity: "tanh", "relu" (KTH, *Recurrent Neural Networks (4/4)*) or "sigmoid" (Chemnitz).
+    bias: True for PyTorch's two, "one" for bias_ih alone, False.  residual: `residual_rnn_step` (Riveill).
+    A shortcut through time needs older states than a cell has: nn.RNN(..., skip=k), or `skip_rnn_step` in a loop.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh") -> None:
-        super().__init__(input_size, hidden_size, bias)
-        self.nonlinearity = check_activation(nonlinearity)
+    def __init__(self, input_size: int, hidden_size: int, bias: bool | str = True, nonlinearity: str = "tanh", *,
+                 residual: bool = False) -> None:
+        self._choose(nonlinearity, residual)
+        self._make(input_size, hidden_size, bias)
 
     def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
         """x (B, D), h (B, H) -> h' (B, H)"""
-        h, = self._start(x, h)
-        w_ih, w_hh, b_ih, b_hh = self.weights
-        return rnn_step(x, h, w_ih, w_hh, b_ih, b_hh, ACTIVATIONS[self.nonlinearity])
+        return self.step(x, self._start(x, h), self.weights)[0]
 
 
-class LSTMCell(Cell):
-    """`lstm_step` with its parameters.  x (B, D), (h, c) or None for zeros -> (h', c'), all (B, H)."""
+class LSTMCell(LSTMForm, Cell):
+    """`lstm_step` with its parameters.  x (B, D), (h, c) or None for zeros -> (h', c'), all (B, H).
 
-    gates = 4
+    proj_size: the size R of h under `projected`; W_hh is then (4H, R).  forget=False: `simplified_lstm_step`.
+    coupled: `coupled_lstm_step`.  peephole: "diagonal" or "full": `peephole_lstm_step`.  forget_bias: what the forget
+    gate's biases add up to at the start.  Raises ValueError for options that exclude each other.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool | str = True, *, proj_size: int = 0,
+                 forget: bool = True, coupled: bool = False, peephole: Any = False,
+                 forget_bias: float | None = None) -> None:
+        self._choose(bias, proj_size, forget, coupled, peephole, forget_bias)
+        self._make(input_size, hidden_size, bias)
+        self._start_open()
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """x (B, D), (h, c) each (B, H) -> (h', c')"""
-        h, c = self._start(x, *(state or (None, None)))
-        return lstm_step(x, h, c, *self.weights)
+        h, c = self.step(x, self._start(x, *(state or (None, None))), self.weights)
+        return h, c
 
 
-class GRUCell(Cell):
-    """`gru_step` with its parameters.  x (B, D), h (B, H) or None for zeros -> h' (B, H)."""
+class GRUCell(GRUForm, Cell):
+    """`gru_step` with its parameters.  x (B, D), h (B, H) or None for zeros -> h' (B, H).
 
-    gates = 3
+    reset: "after" the product (PyTorch), "before" it (the decks: `gru_before_step`), "none" (`simple_gru_step`).
+    update: z "keeps" the old state (PyTorch) or "writes" the new one (the decks).
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool | str = True, *, reset: str = "after",
+                 update: str = "keeps") -> None:
+        self._choose(reset, update)
+        self._make(input_size, hidden_size, bias)
 
     def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
         """x (B, D), h (B, H) -> h' (B, H)"""
-        h, = self._start(x, h)
-        return gru_step(x, h, *self.weights)
-
-
-def check_activation(name: str) -> str:
-    """The name, if it is one of ours; else a ValueError that lists them."""
-    if name not in ACTIVATIONS:
-        raise ValueError(f"nonlinearity is one of {', '.join(ACTIVATIONS)}, not {name!r}")
-    return name
+        return self.step(x, self._start(x, h), self.weights)[0]

@@ -115,17 +115,29 @@ def lstm_forget_bias_(module: Module, value: float = 1.0) -> Module:
     A gate that starts open lets gradients through many steps from the first update on (Jozefowicz 2015).
     Raises MinigradError where there is no LSTM with biases.
     """
-    found = [(name, p) for m in module.modules() if getattr(m, "gates", 1) == 4
+    found = [(m, name, p) for m in module.modules() if "f" in _gates(m)
              for name, p in m.named_parameters(recurse=False) if "bias" in name]
     if not found:
-        raise MinigradError(describe(f"{type(module).__name__} has no LSTM with biases.",
+        raise MinigradError(describe(f"{type(module).__name__} has no LSTM with biases and a forget gate.",
                                      fix="nn.LSTM(..., bias=True)"))
-    for name, p in found:
-        n = p.shape[0] // 4                    # the rows of f in i, f, g, o
+    for m, name, p in found:
         start = p.device.numpy(p.data).copy()
-        start[n:2 * n] = value if "bias_ih" in name else 0.0
+        start[_forget_rows(m, p)] = value if "bias_ih" in name else 0.0
         _overwrite(p, start)
     return module
+
+
+def _gates(module: Module) -> str:
+    """The letters of a recurrent module's row blocks; "" for others."""
+    gates = getattr(module, "gates", "")
+    return gates if isinstance(gates, str) else ""
+
+
+def _forget_rows(module: Module, bias: Tensor) -> slice:
+    """The rows of f: the second quarter of i, f, g, o, the first third of f, g, o."""
+    gates = _gates(module)
+    n, k = bias.shape[0] // len(gates), gates.index("f")
+    return slice(k * n, (k + 1) * n)
 
 
 def keras_(module: Module) -> None:
@@ -136,9 +148,8 @@ def keras_(module: Module) -> None:
     for name, p in module.named_parameters(recurse=False):
         if "bias" in name:
             start: Any = np.zeros(p.shape)
-            if getattr(module, "gates", 1) == 4 and "bias_ih" in name:
-                n = p.shape[0] // 4
-                start[n:2 * n] = 1             # the rows of f in i, f, g, o
+            if "f" in _gates(module) and "bias_ih" in name:
+                start[_forget_rows(module, p)] = 1
             _overwrite(p, start)
         elif p.ndim > 1:
-            (orthogonal_ if "weight_hh" in name else xavier_uniform_)(p)
+            (orthogonal_ if name.startswith(("weight_hh", "weight_sh")) else xavier_uniform_)(p)

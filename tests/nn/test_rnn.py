@@ -166,12 +166,6 @@ def test_a_layer_and_its_input_on_two_devices_are_an_error():
         nn.RNN(1, 2).to("strict")(mg.zeros(1, 1, 1))
 
 
-def test_dropout_between_layers_is_refused_until_it_is_there():
-    """A silent 0 would be a model that nobody asked for."""
-    with pytest.raises(NotImplementedError, match="dropout=0.5"):
-        nn.RNN(1, 2, num_layers=2, dropout=0.5)
-
-
 def test_the_state_of_one_batch_starts_the_next_after_detach(device, rng):
     """Truncated BPTT: chunks with a carried state give the outputs of the whole sequence."""
     layer = nn.LSTM(3, 4).to(device)
@@ -182,3 +176,85 @@ def test_the_state_of_one_batch_starts_the_next_after_detach(device, rng):
     second, _ = layer(x[3:], mg.detach(state))
     second.sum().backward()
     np.testing.assert_allclose(second.detach().cpu().numpy(), whole[3:].detach().cpu().numpy(), rtol=1e-5, atol=1e-6)
+
+
+# ---------------------------------------------------------------------------------------------- any configuration
+
+def drawn(seed):
+    """A configuration and its sizes, by seed: every option that PyTorch has, dropout 0."""
+    rng = np.random.default_rng([5, seed])
+
+    def yes(p=0.5):
+        return bool(rng.random() < p)
+    name = str(rng.choice(["RNN", "LSTM", "GRU"]))
+    D, H, T, B = (int(n) for n in rng.integers([1, 2, 1, 1], [6, 7, 9, 6]))
+    options = {"num_layers": int(rng.integers(1, 4)), "bias": yes(0.8), "batch_first": yes(), "bidirectional": yes()}
+    if name == "RNN" and yes():
+        options["nonlinearity"] = "relu"
+    if name == "LSTM" and yes():
+        options["proj_size"] = int(rng.integers(1, H))
+    fused, given = yes(0.7), yes(0.7)
+    lengths = rng.permutation([T, *rng.integers(1, T + 1, B - 1)]).tolist()
+    packed = [None, "sorted", "mixed"][int(rng.integers(3))]
+    return name, (D, H, T, B), options, fused, given, packed, sorted(lengths)[::-1] if packed == "sorted" else lengths
+
+
+def parity(seed, device):
+    """A drawn layer against PyTorch's: values and the gradients of input, states and every weight.
+
+    Returns the largest difference, relative to the largest entry of what it belongs to.
+    """
+    torch = pytest.importorskip("torch")
+    name, (D, H, T, B), options, fused, given, packed, lengths = drawn(seed)
+    ours, theirs = pair(name, device, D, H, **options, fused=fused)
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((B, T, D) if options["batch_first"] else (T, B, D))
+    ways = options["num_layers"] * (1 + options["bidirectional"])
+    inputs = [x, *([rng.standard_normal((ways, B, size)) for size in ours.state_sizes] if given else [])]
+    a = [mg.tensor(v, device=device, requires_grad=True) for v in inputs]
+    b = [torch.tensor(v, requires_grad=True) for v in inputs]
+    hx, hz = ((tuple(s) if name == "LSTM" else s[0]) if given else None for s in (a[1:], b[1:]))
+    if packed is None:
+        ys, zs = flat(ours(a[0], hx)), flat(theirs(b[0], hz))
+    else:
+        first, in_order = options["batch_first"], packed == "sorted"
+        p = nn.utils.rnn.pack_padded_sequence(a[0], lengths, first, in_order)
+        q = torch.nn.utils.rnn.pack_padded_sequence(b[0], torch.tensor(lengths), first, in_order)
+        (y, last), (z, final) = ours(p, hx), theirs(q, hz)
+        np.testing.assert_array_equal(y.batch_sizes.numpy(), z.batch_sizes.numpy())
+        ys, zs = [y.data, *flat(last)], [z.data, *flat(final)]
+    weights = [rng.standard_normal(y.shape) for y in ys]
+    sum((y * mg.tensor(w, device=device)).sum() for y, w in zip(ys, weights, strict=True)).backward()
+    sum((z * torch.tensor(w)).sum() for z, w in zip(zs, weights, strict=True)).backward()
+    named = [(f"output {i}", y.detach(), z.detach()) for i, (y, z) in enumerate(zip(ys, zs, strict=True))]
+    named += [(f"input {i}", p.grad, q.grad) for i, (p, q) in enumerate(zip(a, b, strict=True))]
+    named += [(n, p.grad, q.grad) for (n, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True)]
+    worst = 0.0
+    for what, p, q in named:
+        p, q = p.cpu().numpy(), q.numpy()
+        np.testing.assert_allclose(p, q, rtol=1e-9, atol=1e-11, err_msg=f"seed {seed}: {what} of {ours}")
+        worst = max(worst, float(np.abs(p - q).max() / max(np.abs(q).max(), 1e-3)))
+    return worst
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_configuration_is_pytorchs_in_value_and_every_gradient(device, seed):
+    """Layers, directions, projections, packing, given states: what single tests do not combine."""
+    parity(seed, device)
+
+
+@pytest.mark.proof
+def test_300_configurations_are_pytorchs_in_value_and_every_gradient(proof_record):
+    """On cpu and strict, float64; the record says how many of each kind there were."""
+    torch = pytest.importorskip("torch")
+    kinds, worst = {}, 0.0
+    for seed in range(300):
+        name, _, options, fused, _, packed, _ = drawn(seed)
+        worst = max([worst, *(parity(seed, device) for device in ("cpu", "strict"))])
+        for kind in (name, "fused" if fused else "readable", f"packed: {packed}",
+                     *[k for k in ("bidirectional", "proj_size", "batch_first") if options.get(k)]):
+            kinds[kind] = kinds.get(kind, 0) + 1
+    path = proof_record("recurrent-parity", {
+        "configurations": 300, "devices": ["cpu", "strict"], "dtype": "float64", "torch": torch.__version__,
+        "of": dict(sorted(kinds.items())), "largest_relative_difference": worst})
+    assert path.exists() and min(kinds.values()) > 20

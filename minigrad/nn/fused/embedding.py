@@ -71,18 +71,17 @@ def _add_rows(g: np.ndarray, ids: np.ndarray, shape: tuple, padding: int | None)
     return out
 
 
-def rows_of(weight: Tensor, ids: Tensor, padding: int | None) -> Tensor:
-    """`_embedding` of checked ids.
+def check_ids(weight: Tensor, ids: Tensor) -> None:
+    """Raise DTypeError, DeviceError, or IndexRangeError for ids that a table of rows cannot take.
 
-    An id out of range raises IndexRangeError on cpu, and everywhere under `mg.debug()`. On another device its row is
-    NaN: to look would wait for the device in every step.
+    The range is looked at on cpu, and everywhere under `mg.debug()`: elsewhere to look would wait for the device.
     """
     if ids.dtype.kind not in "iu":
         raise DTypeError(describe(f"ids are integers, and these are {ids.dtype}.", ids=ids._made(),
                                   fix="ids.to(mg.int64)"))
     if ids.device is not weight.device:
         raise tape._two_devices(_embedding.op, (weight, ids))
-    array, n, xp = ids.data, weight.shape[0], ids.device.xp
+    array, n = ids.data, weight.shape[0]
     if ids.device is cpu or tape._watch is not None:
         low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
         if low < 0 or high >= n and array.size:
@@ -90,6 +89,12 @@ def rows_of(weight: Tensor, ids: Tensor, padding: int | None) -> Tensor:
                 f"id {low if low < 0 else high} is outside of 0 ... {n - 1}.", table=weight._made(), ids=ids._made(),
                 likely="a token id at or above the vocabulary's size, or an unknown word",
                 fix="map unknown words to an id of their own, or enlarge the table"))
+
+
+def rows_of(weight: Tensor, ids: Tensor, padding: int | None) -> Tensor:
+    """`_embedding` of checked ids. On a device where nobody looked at them, the row of an id out of range is NaN."""
+    check_ids(weight, ids)
+    array, n, xp = ids.data, weight.shape[0], ids.device.xp
     if ids.device is cpu:
         rows: Tensor = _embedding(weight, ids=array.copy(), padding=padding)   # a batch buffer may be filled again
         return rows

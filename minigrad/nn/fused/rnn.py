@@ -1,4 +1,4 @@
-"""The Elman network's whole sequence as one node; equal to `rnn_step` in `nn/cells.py` over time (test_fused_rnn.py).
+"""The Elman network's whole sequence as one node; equal to `rnn_step` in `nn/steps.py` over time (test_fused_rnn.py).
 
     z_t = [h_{t-1}; x_t; 1]                    one block a step: the state is written where the next product reads it
     h_t = phi(W z_t),  W = [W_hh, W_ih, b]     inputs, biases and recurrence are one product
@@ -15,11 +15,15 @@ from typing import Any
 import numpy as np
 
 from ...tensor import primitive
+from .columns import backwards, ended, side_by_side
 from .workspace import Lease
 
 
 class _Forward:
-    """What a graph keeps of T steps, B examples, D inputs, H units; and the views of each step, made once."""
+    """What a graph keeps of T steps, B examples, D inputs, H units: 4 T B (H + D + 1) bytes in float32.
+
+    The views of each step are made once.
+    """
 
     def __init__(self, T: int, B: int, D: int, H: int, dtype: np.dtype) -> None:
         self.z = z = np.empty((T + 1, H + D + 1, B), dtype)     # T + 1: the last step's state is z[T, :H]
@@ -43,43 +47,37 @@ class _Backward:
 
 @primitive(second=False)
 def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, *, nonlinearity: str = "tanh",
-                 reverse: bool = False) -> Any:
+                 reverse: bool = False, alive: Any = None) -> Any:
     """h_t = phi(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh);  d_t = (dh_t + W_hh^T d_{t+1}) phi'(h_t), dW = sum d_t z_t^T
 
     x (T, B, D), h0 (B, H) or None for zeros, biases (H) or None -> h of all steps (T, B, H), the last h (B, H).
-    reverse: from the last step to the first.  NumPy only, first order only.
+    reverse: from the last step to the first.  alive (T, B): where False, the state stays and the output is 0.
+    NumPy only, first order only.
     """
     if reverse:
         x = x[::-1]
     T, B, D = x.shape
     H = w_hh.shape[0]
+    gone = ended(alive, reverse)
     lease = Lease(("rnn", T, B, D, H, x.dtype.char), lambda: _Forward(T, B, D, H, x.dtype))
     s = lease.space
     np.copyto(s.x, x.transpose(0, 2, 1))
     np.copyto(s.h0, 0 if h0 is None else h0.T)
     s.w[:, :H], s.w[:, H:-1] = w_hh, w_ih
     s.w[:, -1] = 0 if b_ih is None else b_ih if b_hh is None else b_ih + b_hh
-    dot, w = np.dot, s.w
-    if nonlinearity == "tanh":
-        tanh = np.tanh
-        for z, h in s.steps:
-            dot(w, z, h)
-            tanh(h, h)
-    elif nonlinearity == "relu":
-        maximum = np.maximum
-        for z, h in s.steps:
-            dot(w, z, h)
-            maximum(h, 0, out=h)
-    else:                                      # sigmoid a = tanh(a / 2) / 2 + 1 / 2, with a halved in the weights
-        w *= 0.5
-        tanh, multiply, add = np.tanh, np.multiply, np.add
-        for z, h in s.steps:
-            dot(w, z, h)
-            tanh(h, h)
-            multiply(h, 0.5, h)
-            add(h, 0.5, h)
-    y = np.array(s.h, order="C").transpose(0, 2, 1)            # feature-major memory: the next layer reads it in order
-    last = y[-1].copy()
+    if nonlinearity == "sigmoid":              # sigmoid a = tanh(a / 2) / 2 + 1 / 2, with a halved in the weights
+        s.w *= 0.5
+    dot, w, phi = np.dot, s.w, _PHI[nonlinearity]
+    for (z, h), out in zip(s.steps, gone, strict=False):
+        dot(w, z, h)
+        phi(h, h)
+        if out is not None:                    # these examples are over: h_t = h_{t-1}
+            np.copyto(h, z[:H], where=out)
+    y = np.array(s.h, order="C")
+    last = y[-1].T.copy()
+    if alive is not None:
+        y *= (alive[::-1] if reverse else alive)[:, None]
+    y = y.transpose(0, 2, 1)                   # feature-major memory: the next layer reads it in order
 
     def vjp(g: Any) -> Any:
         dy, dlast = g
@@ -90,24 +88,29 @@ def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
         np.copyto(s.wt, w_hh.T)
         np.copyto(s.dh, 0 if dlast is None else dlast.T)
         dh, wt, dot, multiply, add = s.dh, s.wt, np.dot, np.multiply, np.add
-        if dy is None:                         # only the last state is used: nothing to add on the way
-            for d, slope in s.steps:
-                multiply(dh, slope, d)
-                dot(wt, d, dh)
-        else:
+        if dy is not None:
             np.copyto(s.d, (dy[::-1] if reverse else dy).transpose(0, 2, 1))
-            for d, slope in s.steps:
+        for (d, slope), out in zip(s.steps, backwards(gone, T), strict=True):
+            if out is not None:                # over: the gradient of the state passes by, nothing else does
+                kept = dh[:, out]
+            if dy is None:                     # only the last state is used: nothing to add on the way
+                multiply(dh, slope, d)
+            else:
                 add(d, dh, d)
                 multiply(d, slope, d)
-                dot(wt, d, dh)
-        np.copyto(s.columns, s.d.transpose(1, 0, 2))           # the steps side by side: one product over all of them
+            if out is not None:
+                d[:, out] = 0
+            dot(wt, d, dh)
+            if out is not None:
+                dh[:, out] = kept
+        side_by_side(s.d, s.columns)           # one product over all steps for each weight
         ds = s.columns.reshape(H, T * B)
 
         @functools.cache
         def zs() -> Any:
             """[h_{t-1}; x_t] of all steps side by side: (H + D, T B), and its lease."""
             lease = Lease(("rnn columns", T, B, D, H, h.dtype.char), lambda: np.empty((H + D, T, B), h.dtype))
-            np.copyto(lease.space, z[:, :-1].transpose(1, 0, 2))
+            side_by_side(z[:, :-1], lease.space)
             return lease.space.reshape(H + D, T * B), lease
 
         @functools.cache
@@ -115,11 +118,26 @@ def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
             return ds.sum(1)
 
         def dx() -> Any:
-            out = np.dot(w_ih.T, ds).reshape(D, T, B).transpose(1, 2, 0)
+            out = np.empty((T, B, D), ds.dtype)
+            np.dot(ds.T, w_ih, out.reshape(T * B, D))
             return out[::-1] if reverse else out
         return (dx, lambda: scratch.space.dh.T.copy(), lambda: np.dot(ds, zs()[0][H:].T),
                 lambda: np.dot(ds, zs()[0][:H].T), lambda: db(), lambda: db())
     return (y[::-1] if reverse else y, last), vjp
+
+
+def _relu(a: np.ndarray, out: np.ndarray) -> None:
+    np.maximum(a, 0, out=out)
+
+
+def _sigmoid_of_double(a: np.ndarray, out: np.ndarray) -> None:
+    """sigmoid(2 a)"""
+    np.tanh(a, out)
+    np.multiply(out, 0.5, out)
+    np.add(out, 0.5, out)
+
+
+_PHI: dict[str, Any] = {"tanh": np.tanh, "relu": _relu, "sigmoid": _sigmoid_of_double}
 
 
 def _slope(nonlinearity: str, h: np.ndarray, out: np.ndarray) -> None:
