@@ -21,6 +21,7 @@ class Bug(NamedTuple):
 
 
 TAPE, OPS, ERRORS = "tests/test_tape.py", "tests/test_ops.py", "tests/test_errors.py"
+FUSED, VARIANTS, CONV = (f"tests/nn/test_{name}.py" for name in ("fused_sequences", "fused_variants", "conv_lstm"))
 
 BUGS = [
     # ------------------------------------------------------------------------------------------ the walk
@@ -100,13 +101,50 @@ BUGS = [
         "where", "the side that was not chosen is trained too"),
     # ------------------------------------------------------------------------------------------ layers and optimisers
     Bug("recurrent_weights_from_the_last_step", "nn/fused/rnn.py", "lambda: np.dot(ds, zs()[0][:H].T)",
-        "lambda: np.dot(ds[:, -B:], zs()[0][:H, -B:].T)", "tests/nn/test_fused_rnn.py", "fused_is_readable",
+        "lambda: np.dot(ds[:, -B:], zs()[0][:H, -B:].T)", FUSED, "fused_is_readable",
         "W_hh is used at every step: its gradient is a sum over time"),
     Bug("clip_norm_of_each_tensor", "optim/clip.py", "        g.data *= scale\n",
         "        g.data *= xp.minimum(max_norm / (xp.sqrt(xp.sum(g.data * g.data)) + 1e-6), 1.0)\n", "tests/test_optim.py",
         "clipping", "the norm is that of all gradients together"),
     Bug("adam_without_bias_correction", "optim/methods.py", "root = math.sqrt(1 - b2 ** step)", "root = 1.0",
         "tests/test_optim.py", "trajectory", "the first steps are too small by a factor of 30"),
+    # ------------------------------------------------------------------------------------------ fused sequences
+    Bug("forget_gate_left_out_of_the_way_back", "nn/fused/lstm.py", "            multiply(dc, gates[k, 1], dc)\n", "", FUSED,
+        "fused_is_readable", "dc passes from step to step as if every f were 1"),
+    Bug("cell_gradient_before_the_output_gate", "nn/fused/lstm.py", "            add(dc, u, dc)\n", "", FUSED,
+        "fused_is_readable", "what h_t = o tanh c_t sends to c is lost"),
+    Bug("peeps_into_a_step_that_does_not_exist", "nn/fused/lstm.py", "                dh[:, out], dc[:, out] = kept\n",
+        "                dh[:, out] = kept[0]\n", FUSED, "have_ended", "the gradient of c passes the padding by, not through it"),
+    Bug("padding_is_part_of_the_sequence", "nn/fused/gru.py", "            np.copyto(new, h, where=out)\n", "            pass\n",
+        FUSED, "have_ended", "the last state is that of the padding"),
+    Bug("reset_gate_misses_the_recurrent_bias", "nn/fused/gru.py", "        multiply(dr, s.q[e], dr)\n",
+        "        multiply(dr, s.q[e] - s.bias, dr)\n", FUSED, "fused_is_readable", "PyTorch's r multiplies W_hn h + b_hn"),
+    Bug("update_gate_keeps_nothing", "nn/fused/gru.py", "        add(dh, g, dh)\n", "", FUSED, "fused_is_readable",
+        "the direct path z of dh is lost"),
+    Bug("an_embedding_counts_each_id_once", "nn/fused/embedding_lstm.py", "return np.dot(ds, zs()[0][H:].T)",
+        "return np.dot(ds, zs()[0][H:].T) / np.maximum(zs()[0][H:].sum(1), 1)", FUSED, "joined_node",
+        "the gradient of a row is a mean over its uses"),
+    Bug("output_gate_sees_the_old_cell", "nn/fused/peephole.py", "            see(p, c, seen_by_dot)\n",
+        "            see(p, g_c[1], seen_by_dot)\n", VARIANTS, "readable_step_over_time and full",
+        "o looks at c_{t-1}: the slide gives it C_t"),
+    Bug("peephole_of_a_late_starter_gets_no_gradient", "nn/fused/peephole.py",
+        "        if p is not None:\n            seen_by(d_oif)\n        if out is not None:                    # i and f of the next step did see the c that passes by\n            kept_c = dc[:, out]\n",
+        "        if out is not None:\n            kept_c = dc[:, out]\n        if p is not None:\n            seen_by(d_oif)\n",
+        VARIANTS, "what_it_is_alone and full", "in the reverse direction c_0 passes the padding by, and its first reader is forgotten"),
+    Bug("shortcut_reads_the_start_too_early", "nn/fused/shortcuts.py",
+        "            if early is not None:\n                copyto(later, 0, where=early)", "            if False:\n                copyto(later, 0, where=early)",
+        VARIANTS, "what_it_is_alone and skip3", "a short example in the reverse direction sees its start once for every step of padding"),
+    Bug("shortcut_loses_the_start", "nn/fused/shortcuts.py", "    if 0 < skip <= T:", "    if False:", VARIANTS,
+        "readable_step_over_time and skip1", "h_0 is also the h_{t-k} of step k: half of its gradient is gone"),
+    Bug("reset_gate_of_the_wrong_place", "nn/fused/gru_before.py", "across[H + D + 1:].T", "across[:H].T", VARIANTS,
+        "readable_step_over_time and gru", "the gradient of W_hn with h where the product had r h"),
+    Bug("windows_of_the_wrong_step", "nn/fused/conv_lstm.py", "            for seen, d in zip(s.seen,",
+        "            for seen, d in zip(s.seen[1:] + s.seen[:1],", CONV, "readable_step_over_time",
+        "the gradient of a convolutional W_hh with h_t where the product had h_{t-1}"),
+    Bug("windows_flow_into_the_next_picture", "nn/fused/conv_lstm.py", "n = B * (high + below) * line", "n = B * high * line",
+        CONV, "readable_step_over_time", "no rows between the pictures: the gradient of one example's border falls into the next"),
+    Bug("kernel_not_flipped_in_backward", "nn/fused/conv_lstm.py", "s = (i - below) * line + j - beside",
+        "s = (below - i) * line + beside - j", CONV, "readable_step_over_time", "the gradient of a convolution is a convolution with the kernel turned round"),
     # ------------------------------------------------------------------------------------------ memory
     Bug("checkpoint_walks_into_the_outer_graph", "memory.py", "            x.edge = x.hooks = None\n", "            pass\n",
         "tests/test_memory.py", "from_around or hooks", "values from around the function get their gradient twice"),

@@ -63,12 +63,10 @@ def peephole(kind: str | None, projected: bool) -> Form:
 
 
 def gru_before() -> Form:
-    def step(x, state, v):
-        return (steps.gru_before_step(x, state[0], v["w_ih"], v["w_hh"], v["b_ih"], v["b_hh"]),)
-
-    def shapes(B, D, H, R):
-        return {"h0": (B, H), "w_ih": (3 * H, D), "w_hh": (3 * H, H), "b_ih": (3 * H,), "b_hh": (3 * H,)}
-    return Form(gru_before_sequence, ("x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"), shapes, step, 1)
+    return Form(gru_before_sequence, ("x", "h0", "w_ih", "w_hh", "b_ih", "b_hh"),
+                lambda B, D, H, R: {"h0": (B, H), "w_ih": (3 * H, D), "w_hh": (3 * H, H), "b_ih": (3 * H,),
+                                    "b_hh": (3 * H,)},
+                lambda x, h, v: (steps.gru_before_step(x, *h, v["w_ih"], v["w_hh"], v["b_ih"], v["b_hh"]),), 1)
 
 
 FORMS = {"skip1": shortcuts(1, False, "tanh"), "skip3": shortcuts(3, False, "sigmoid"),
@@ -78,6 +76,11 @@ FORMS = {"skip1": shortcuts(1, False, "tanh"), "skip3": shortcuts(3, False, "sig
          "full-projection": peephole("full", True), "diagonal-projection": peephole("diagonal", True),
          "no-option": peephole(None, False), "gru-before": gru_before()}
 forms = pytest.mark.parametrize("name", FORMS)
+KEPT = ("shortcuts", "peephole", "gru before")              # the workspaces that a graph leases
+
+
+def tensors(arrays: dict[str, Any]) -> dict[str, Any]:
+    return {n: a if a is None else mg.tensor(a, requires_grad=True) for n, a in arrays.items()}
 
 
 def draw(form: Form, rng, T, B, D, H, R, dtype="float64", without=()) -> dict[str, Any]:
@@ -94,11 +97,8 @@ def fused(form: Form, v: dict[str, Any], reverse=False, alive=None) -> tuple:
 
 def readable(form: Form, v: dict[str, Any], reverse=False, alive=None) -> tuple:
     """The loop: masks are chosen values, nothing is shared with the nodes."""
-    x, shapes = v["x"], form.shapes(v["x"].shape[1], v["x"].shape[2], v["w_hh"].shape[0], v["w_hh"].shape[1])
-    H = {1: v["w_hh"].shape[1], 2: v["w_ih"].shape[0] // 4}[form.results]
-    wide = {"h0": v["w_hh"].shape[1], "c0": H}
-    state = [v[n] if v[n] is not None else mg.zeros(x.shape[1], wide[n], dtype=x.dtype) for n in ("h0", "c0") if
-             n in shapes]
+    x, wide = v["x"], {"h0": v["w_hh"].shape[1], "c0": v["w_hh"].shape[0] // 4}
+    state = [mg.zeros(x.shape[1], wide[n], dtype=x.dtype) if v[n] is None else v[n] for n in wide if n in v]
     state += [mg.zeros(*state[0].shape, dtype=x.dtype)] * (form.line - 1)
     outputs = [None] * len(x)
     for t in range(len(x))[::-1 if reverse else 1]:
@@ -205,7 +205,7 @@ def test_a_gradient_of_nan_after_an_examples_end_reaches_nothing(name, rng):
     """A loss that divides by zero in the padding: 0 times NaN would be NaN in every weight."""
     form = FORMS[name]
     arrays, alive = draw(form, rng, 5, 3, 2, 3, 2), lengths(rng, 5, 3)
-    v = {n: a if a is None else mg.tensor(a, requires_grad=True) for n, a in arrays.items()}
+    v = tensors(arrays)
     y = fused(form, v, alive=alive)[0]
     y.backward(mg.tensor(np.where(alive[..., None], 1.0, np.nan) * np.ones(y.shape)))
     assert all(np.isfinite(t.grad.numpy()).all() for t in v.values() if t is not None)
@@ -243,7 +243,7 @@ def test_two_live_graphs_share_no_memory(name, rng):
     form = FORMS[name]
     draws = [draw(form, rng, 5, 3, 2, 3, 2) for _ in range(2)]
     want = [run(fused, form, a, "y") for a in draws]
-    values = [{n: a if a is None else mg.tensor(a, requires_grad=True) for n, a in v.items()} for v in draws]
+    values = [tensors(a) for a in draws]
     losses = [(y * y * y).sum() for y in [fused(form, v)[0] for v in values]]
     for loss, v, w in zip(losses, values, want, strict=True):
         loss.backward()
@@ -266,7 +266,7 @@ def test_what_a_call_returned_is_not_overwritten_by_later_calls(name, rng):
 def test_backward_twice_on_a_retained_graph_adds_the_same_gradient(name, rng):
     """The first pass must leave intact what the second reads."""
     form = FORMS[name]
-    v = {n: a if a is None else mg.tensor(a, requires_grad=True) for n, a in draw(form, rng, 5, 3, 2, 3, 2).items()}
+    v = tensors(draw(form, rng, 5, 3, 2, 3, 2))
     out = fused(form, v, alive=lengths(rng, 5, 3))
     loss = sum((t * t).sum() for t in out)
     loss.backward(retain_graph=True)
@@ -288,8 +288,7 @@ def test_a_workspace_serves_again_after_backward_and_after_a_graph_was_dropped(n
         for _ in range(2):
             run(fused, form, arrays)
             assert workspace.idle_bytes() == idle
-        v = {n: a if a is None else mg.tensor(a, requires_grad=True) for n, a in arrays.items()}
-        out = fused(form, v)
+        out = fused(form, tensors(arrays))
         assert workspace.idle_bytes() < idle
         del out
         assert workspace.idle_bytes() == idle
@@ -297,19 +296,31 @@ def test_a_workspace_serves_again_after_backward_and_after_a_graph_was_dropped(n
         gc.enable()
 
 
+@pytest.mark.parametrize("name, values", [
+    ("skip3", "2 * H + D + 1"), ("residual", "2 * H + D + 1"), ("skip2-residual", "3 * H + D + 1"),
+    ("full", "7 * H + D + 1"), ("diagonal", "7 * H + D + 1"), ("full-projection", "7 * H + R + D + 1"),
+    ("gru-before", "5 * H + D + 1")])
+def test_what_a_graph_keeps_of_a_step_is_what_its_docstring_says(name, values, rng):
+    """Values a step and example: the constant by which memory grows with T."""
+    kept = []
+    for T in (6, 16):
+        workspace.clear()
+        run(fused, FORMS[name], draw(FORMS[name], rng, T, 3, 2, 5, 4))
+        kept.append(sum(s[0].nbytes for key, s in workspace._idle.items() if key[0] in KEPT))
+    assert kept[1] - kept[0] == 10 * 3 * 8 * eval(values, {"H": 5, "D": 2, "R": 4})
+
+
 @forms
 def test_only_wanted_gradients_are_computed(name, rng):
     """All gradients are given as functions; who asks for the first state alone pays for no product over all steps."""
     form = FORMS[name]
     arrays = draw(form, rng, 5, 3, 2, 3, 2)
-    v = {n: a if a is None else mg.tensor(a, requires_grad=True) for n, a in arrays.items()}
-    y = fused(form, v)[0]
+    y = fused(form, tensors(arrays))[0]
     assert all(callable(entry) for entry in y.edge.node.vjp([np.ones(y.shape), *[None] * form.results]))
     workspace.clear()
     got = run(fused, form, arrays, wanted=("h0",))
     assert [n for n in got if n.startswith("d")] == ["dh0"]
-    assert [key[0] for key in workspace._idle if key[0].split()[-1] not in ("shortcuts", "peephole", "before", "back")
-            ] == []
+    assert all(key[0].removesuffix(" back") in KEPT for key in workspace._idle)
 
 
 @forms
@@ -317,7 +328,7 @@ def test_a_weight_that_was_written_since_is_an_error(name, rng):
     """The optimiser's step between forward and backward, the commonest wrong order."""
     form = FORMS[name]
     for n in ("w_hh", "w_s", "w_c", "w_hr"):
-        v = {k: a if a is None else mg.tensor(a, requires_grad=True) for k, a in draw(form, rng, 5, 3, 2, 3, 2).items()}
+        v = tensors(draw(form, rng, 5, 3, 2, 3, 2))
         if v.get(n) is None:
             continue
         loss = fused(form, v)[0].sum()
@@ -347,7 +358,7 @@ def test_inputs_and_starts_that_are_written_since_do_no_harm(name, rng):
 def test_second_order_names_the_readable_path(name, rng):
     """The fused node says so and names the switch."""
     form = FORMS[name]
-    v = {n: a if a is None else mg.tensor(a, requires_grad=True) for n, a in draw(form, rng, 3, 2, 2, 3, 2).items()}
+    v = tensors(draw(form, rng, 3, 2, 2, 3, 2))
     with pytest.raises(GradError, match="fused=False"):
         mg.grad(fused(form, v)[0].sum(), v["x"], create_graph=True)
 
@@ -356,8 +367,8 @@ def test_a_projection_is_pytorchs(rng):
     """proj_size: the one of these forms that PyTorch has; values and every gradient."""
     torch = pytest.importorskip("torch")
     theirs = torch.nn.LSTM(3, 5, proj_size=2).double()
-    names = {"w_ih": "weight_ih_l0", "w_hh": "weight_hh_l0", "b_ih": "bias_ih_l0", "b_hh": "bias_hh_l0",
-             "w_hr": "weight_hr_l0"}
+    names = {n: n.replace("w_", "weight_").replace("b_", "bias_") + "_l0" for n in ("w_ih", "w_hh", "b_ih", "b_hh",
+                                                                                    "w_hr")}
     arrays = draw(FORMS["projection"], rng, 6, 4, 3, 5, 2)
     for ours, name in names.items():
         arrays[ours] = getattr(theirs, name).detach().numpy().copy()
@@ -372,10 +383,9 @@ def test_a_projection_is_pytorchs(rng):
 
 def test_a_shortcut_longer_than_the_sequence_is_none(rng):
     """All its states lie before the first, so the matrix of the shortcut has no part, and no gradient."""
-    form, plain = shortcuts(9, False, "tanh"), FORMS["skip1"]
+    form = shortcuts(9, False, "tanh")
     arrays = draw(form, rng, 5, 3, 2, 4, 4)
-    got = run(fused, form, arrays)
-    want = run(fused, plain, {**arrays, "w_s": np.zeros((4, 4))})
+    got, want = run(fused, form, arrays), run(fused, FORMS["skip1"], {**arrays, "w_s": np.zeros((4, 4))})
     assert not got["dw_s"].any()
     same({k: v for k, v in got.items() if k != "dw_s"}, {k: v for k, v in want.items() if k != "dw_s"}, 1e-12)
 

@@ -97,7 +97,7 @@ def test_an_order_that_is_none_says_what_would_do():
     for layer, order in [(nn.LSTM(2, 3), "ifo"), (nn.LSTM(2, 3), "ifoo"), (nn.GRU(2, 3), "ifgo")]:
         with pytest.raises(ValueError, match=rf"names the gates of .*each once .*: not '{order}'"):
             layer.state_dict(order=order)
-    with pytest.raises(ValueError, match="the gates of GRU, 'rzn', each once .u for z, h for n, c for n will do.: not "):
+    with pytest.raises(ValueError, match="gates of GRU, 'rzn', each once .u for z, h for n, c for n will do.: not "):
         nn.GRU(2, 3).load_state_dict({}, order="abc")
     with pytest.raises(ValueError, match="RNN has no gates to order: leave order=None"):
         nn.RNN(2, 3).state_dict(order="x")

@@ -320,16 +320,15 @@ def test_checkpoints_hold_a_fraction_of_the_memory(name):
 
 @pytest.mark.proof
 def test_checkpoints_hold_a_fraction_of_the_memory_at_10000_steps(proof_record):
-    """Every layer, fused and readable, in pieces of 100."""
+    """Every layer fused, and one that is readable, in pieces of 100."""
     record = {}
-    for name in ("RNN", "LSTM", "GRU"):
-        for fused in (True, False):
-            (plain, pieces), apart = memory_of(name, 10_000, 100, fused)
-            record[f"{name} {'fused' if fused else 'readable'}"] = {
-                "plain_bytes": plain, "checkpointed_bytes": pieces, "ratio": round(plain / pieces, 2),
-                "largest_relative_difference_of_a_gradient": apart}
-            assert pieces < plain and apart < 1e-3
-    path = proof_record("recurrent-checkpoint", {"steps": 10_000, "chunk": 100, "batch": 4, "inputs": 8, "hidden": 32,
+    for name, fused in (("RNN", True), ("LSTM", True), ("GRU", True), ("LSTM", False)):
+        (plain, pieces), apart = memory_of(name, 10_000, 100, fused)
+        record[f"{name} {'fused' if fused else 'readable'}"] = {
+            "plain_bytes": plain, "checkpointed_bytes": pieces, "ratio": round(plain / pieces, 2),
+            "largest_relative_difference_of_a_gradient": apart}
+        assert pieces < plain / 2 and apart < 1e-4
+    path = proof_record("recurrent_checkpoint", {"steps": 10_000, "chunk": 100, "batch": 4, "inputs": 8, "hidden": 32,
                                                  "layers": record})
     assert path.exists()
 

@@ -254,7 +254,7 @@ def test_300_configurations_are_pytorchs_in_value_and_every_gradient(proof_recor
         for kind in (name, "fused" if fused else "readable", f"packed: {packed}",
                      *[k for k in ("bidirectional", "proj_size", "batch_first") if options.get(k)]):
             kinds[kind] = kinds.get(kind, 0) + 1
-    path = proof_record("recurrent-parity", {
+    path = proof_record("recurrent_parity", {
         "configurations": 300, "devices": ["cpu", "strict"], "dtype": "float64", "torch": torch.__version__,
         "of": dict(sorted(kinds.items())), "largest_relative_difference": worst})
     assert path.exists() and min(kinds.values()) > 20

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...tensor import primitive
-from .columns import ended, side_by_side
+from .columns import columns_of, ended
 from .lstm import Forward, chain, load, walk
 from .workspace import Lease
 
@@ -45,9 +45,7 @@ def embedding_lstm_sequence(xp: Any, table: Any, h0: Any, c0: Any, w_ih: Any, w_
         @functools.cache
         def zs() -> Any:
             """[h_{t-1}; one-hot] of all steps side by side: (H + V, T B), and its lease."""
-            lease = Lease(("lstm columns", T, B, V, H, dtype.char), lambda: np.empty((H + V, T, B), dtype))
-            side_by_side(s.z[:T], lease.space)
-            return lease.space.reshape(H + V, T * B), lease
+            return columns_of(s.z[:T], "lstm z")
 
         @functools.cache
         def dtable() -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...tensor import primitive
-from .columns import backwards, ended, side_by_side
+from .columns import backwards, columns_of, ended, outputs, side_by_side
 from .workspace import Lease
 
 CACHE = 65536                                  # elements: slopes of as many steps as stay in the second-level cache
@@ -66,10 +66,8 @@ def gru_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
     (T, B, D), H, dtype = x.shape, w_hh.shape[1], x.dtype
     lease = Lease(("gru", T, B, D, H, dtype.char), lambda: _Forward(T, B, D, H, dtype))
     gone = ended(alive, reverse)
-    y, last = _walk(lease.space, x, h0, w_ih, w_hh, b_ih, b_hh, gone)
-    if alive is not None:
-        y *= (alive[::-1] if reverse else alive)[:, None]
-    y = y.transpose(0, 2, 1)                   # feature-major memory: the next layer reads it in order
+    _walk(lease.space, x, h0, w_ih, w_hh, b_ih, b_hh, gone)
+    y, last = outputs(lease.space.h[1:], alive, reverse)
 
     def vjp(g: Any) -> Any:
         s = lease.space
@@ -81,12 +79,12 @@ def gru_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
         @functools.cache
         def hs() -> Any:
             """h_{t-1} of all steps side by side: (H, T B), and its lease."""
-            return _columns(s.h[:T], "gru h")
+            return columns_of(s.h[:T], "gru h")
 
         @functools.cache
         def xs() -> Any:
             """x_t of all steps side by side: (D, T B), and its lease."""
-            return _columns(s.x[:, :D], "gru x")
+            return columns_of(s.x[:, :D], "gru x")
 
         @functools.cache
         def db_rzq() -> Any:
@@ -109,18 +107,11 @@ def gru_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
             return np.concatenate([db_rzq()[:2 * H], n.sum(1)])
         return (dx, lambda: scratch.space.dh.T.copy(), lambda: dw_ih(), lambda: np.dot(rzq, hs()[0].T),
                 lambda: db_ih(), lambda: db_rzq().copy())
-    return (y[::-1] if reverse else y, last), vjp
+    return (y, last), vjp
 
 
-def _columns(steps: np.ndarray, name: str) -> tuple[np.ndarray, Lease]:
-    T, G, B = steps.shape
-    lease = Lease((name, T, B, G, steps.dtype.char), lambda: np.empty((G, T, B), steps.dtype))
-    side_by_side(steps, lease.space)
-    return lease.space.reshape(G, T * B), lease
-
-
-def _walk(s: _Forward, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, gone: Any) -> tuple[Any, Any]:
-    """The steps, forward -> h of all steps (T, H, B), the last h (B, H)."""
+def _walk(s: _Forward, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, gone: Any) -> None:
+    """The steps, forward: fills the workspace."""
     T, B, D = x.shape
     H = w_hh.shape[1]
     np.copyto(s.x[:, :D], x.transpose(0, 2, 1))
@@ -152,7 +143,6 @@ def _walk(s: _Forward, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: A
         add(n, u, new)
         if out is not None:                    # these examples are over: h_t = h_{t-1}
             np.copyto(new, h, where=out)
-    return s.h[1:].copy(), s.h[T].T.copy()
 
 
 def _chain(s: _Forward, b: _Backward, w_hh: Any, dy: Any, dlast: Any, gone: Any) -> np.ndarray:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ...tensor import primitive
-from .columns import backwards, ended, side_by_side
+from .columns import backwards, columns_of, ended, input_gradient, outputs, side_by_side
 from .workspace import Lease
 
 
@@ -69,11 +69,7 @@ def gru_before_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: An
     gone = ended(alive, reverse)
     lease = Lease(("gru before", T, B, D, H, dtype.char), lambda: _Forward(T, B, D, H, dtype))
     _walk(lease.space, x, h0, w_ih, w_hh, b_ih, b_hh, gone)
-    y = np.array(lease.space.h, order="C")
-    last = y[-1].T.copy()
-    if alive is not None:
-        y *= (alive[::-1] if reverse else alive)[:, None]
-    y = y.transpose(0, 2, 1)                   # feature-major memory: the next layer reads it in order
+    y, last = outputs(lease.space.h, alive, reverse)
 
     def vjp(g: Any) -> Any:
         dy, dlast = g
@@ -85,28 +81,22 @@ def gru_before_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: An
         @functools.cache
         def blocks() -> Any:
             """[h_{t-1}; x_t; 1; r h_{t-1}] of all steps side by side: (2 H + D + 1, T B), and its lease."""
-            G = 2 * H + D + 1
-            lease = Lease(("gru before columns", T, B, G, dtype.char), lambda: np.empty((G, T, B), dtype))
-            side_by_side(s.blocks[:T], lease.space)
-            return lease.space.reshape(G, T * B), lease
+            return columns_of(s.blocks[:T], "gru before blocks")
 
         @functools.cache
         def db() -> Any:
             return ds.sum(1)
 
-        def dx() -> Any:
-            out = np.empty((T, B, D), dtype)
-            np.dot(ds.T, w_ih, out.reshape(T * B, D))
-            return out[::-1] if reverse else out
 
         def dw_hh() -> Any:
             out, across = np.empty_like(w_hh), blocks()[0]
             np.dot(ds[:2 * H], across[:H].T, out[:2 * H])
             np.dot(ds[2 * H:], across[H + D + 1:].T, out[2 * H:])
             return out
-        return (dx, lambda: scratch.space.dh.T.copy(), lambda: np.dot(ds, blocks()[0][H:H + D].T), dw_hh,
+        return (lambda: input_gradient(ds, w_ih, T, reverse), lambda: scratch.space.dh.T.copy(),
+                lambda: np.dot(ds, blocks()[0][H:H + D].T), dw_hh,
                 lambda: db(), lambda: db())
-    return (y[::-1] if reverse else y, last), vjp
+    return (y, last), vjp
 
 
 def _walk(s: _Forward, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, gone: Any) -> None:

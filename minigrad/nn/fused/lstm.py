@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ...tensor import primitive
-from .columns import backwards, ended, side_by_side
+from .columns import backwards, columns_of, ended, input_gradient, outputs, side_by_side
 from .workspace import Lease
 
 CACHE = 40000                                  # elements: gates of as many steps as stay in the second-level cache
@@ -88,19 +88,14 @@ def lstm_sequence(xp: Any, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih:
         @functools.cache
         def zs() -> Any:
             """[h_{t-1}; x_t] of all steps side by side: (H + D, T B), and its lease."""
-            lease = Lease(("lstm columns", T, B, D, H, ds.dtype.char), lambda: np.empty((H + D, T, B), ds.dtype))
-            side_by_side(s.z[:T, :-1], lease.space)
-            return lease.space.reshape(H + D, T * B), lease
+            return columns_of(s.z[:T, :-1], "lstm z")
 
         @functools.cache
         def db() -> Any:
             return ds.sum(1)
 
-        def dx() -> Any:
-            out = np.empty((T, B, D), ds.dtype)
-            np.dot(ds.T, w_ih, out.reshape(T * B, D))
-            return out[::-1] if reverse else out
-        return (dx, lambda: scratch.space.dh.T.copy(), lambda: scratch.space.dc.T.copy(),
+        return (lambda: input_gradient(ds, w_ih, T, reverse), lambda: scratch.space.dh.T.copy(),
+                lambda: scratch.space.dc.T.copy(),
                 lambda: np.dot(ds, zs()[0][H:].T), lambda: np.dot(ds, zs()[0][:H].T), lambda: db(), lambda: db())
     return (y, h, c), vjp
 
@@ -135,12 +130,7 @@ def walk(s: Forward, h0: Any, c0: Any, gone: Any, reverse: bool, alive: Any) -> 
         if out is not None:                    # these examples are over: h_t = h_{t-1}, c_t = c_{t-1}
             np.copyto(h, z[:len(h)], where=out)
             np.copyto(c, g_c[1], where=out)
-    y = np.array(s.h, order="C")
-    last = y[-1].T.copy()
-    if alive is not None:
-        y *= (alive[::-1] if reverse else alive)[:, None]
-    y = y.transpose(0, 2, 1)                   # feature-major memory: the next layer reads it in order
-    return (y[::-1] if reverse else y), last, s.c.T.copy()
+    return *outputs(s.h, alive, reverse), s.c.T.copy()
 
 
 def chain(s: Forward, w_hh: np.ndarray, g: Any, gone: Any, reverse: bool) -> tuple[np.ndarray, Lease]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...tensor import primitive
-from .columns import backwards, ended, side_by_side
+from .columns import backwards, columns_of, ended, input_gradient, outputs, side_by_side
 from .workspace import Lease
 
 
@@ -73,11 +73,7 @@ def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
         phi(h, h)
         if out is not None:                    # these examples are over: h_t = h_{t-1}
             np.copyto(h, z[:H], where=out)
-    y = np.array(s.h, order="C")
-    last = y[-1].T.copy()
-    if alive is not None:
-        y *= (alive[::-1] if reverse else alive)[:, None]
-    y = y.transpose(0, 2, 1)                   # feature-major memory: the next layer reads it in order
+    y, last = outputs(s.h, alive, reverse)
 
     def vjp(g: Any) -> Any:
         dy, dlast = g
@@ -109,21 +105,15 @@ def rnn_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh
         @functools.cache
         def zs() -> Any:
             """[h_{t-1}; x_t] of all steps side by side: (H + D, T B), and its lease."""
-            lease = Lease(("rnn columns", T, B, D, H, h.dtype.char), lambda: np.empty((H + D, T, B), h.dtype))
-            side_by_side(z[:, :-1], lease.space)
-            return lease.space.reshape(H + D, T * B), lease
+            return columns_of(z[:, :-1], "rnn z")
 
         @functools.cache
         def db() -> Any:
             return ds.sum(1)
 
-        def dx() -> Any:
-            out = np.empty((T, B, D), ds.dtype)
-            np.dot(ds.T, w_ih, out.reshape(T * B, D))
-            return out[::-1] if reverse else out
-        return (dx, lambda: scratch.space.dh.T.copy(), lambda: np.dot(ds, zs()[0][H:].T),
-                lambda: np.dot(ds, zs()[0][:H].T), lambda: db(), lambda: db())
-    return (y[::-1] if reverse else y, last), vjp
+        return (lambda: input_gradient(ds, w_ih, T, reverse), lambda: scratch.space.dh.T.copy(),
+                lambda: np.dot(ds, zs()[0][H:].T), lambda: np.dot(ds, zs()[0][:H].T), lambda: db(), lambda: db())
+    return (y, last), vjp
 
 
 def _relu(a: np.ndarray, out: np.ndarray) -> None:

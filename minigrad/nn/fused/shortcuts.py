@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...tensor import primitive
-from .columns import backwards, ended, side_by_side
+from .columns import backwards, columns_of, ended, input_gradient, outputs, side_by_side
 from .rnn import _PHI, _slope
 from .workspace import Lease
 
@@ -97,11 +97,7 @@ def shortcut_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, w_s: Any, 
             copyto(later, h)
             if early is not None:
                 copyto(later, 0, where=early)
-    y = np.array(s.h, order="C")
-    last = y[-1].T.copy()
-    if alive is not None:
-        y *= (alive[::-1] if reverse else alive)[:, None]
-    y = y.transpose(0, 2, 1)                   # feature-major memory: the next layer reads it in order
+    y, last = outputs(s.h, alive, reverse)
 
     def vjp(g: Any) -> Any:
         dy, dlast = g
@@ -119,21 +115,16 @@ def shortcut_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, w_s: Any, 
         @functools.cache
         def zs() -> Any:
             """[h_{t-1}; h_{t-k}; x_t] of all steps side by side: (S + D, T B), and its lease."""
-            lease = Lease(("shortcuts columns", T, B, S + D, dtype.char), lambda: np.empty((S + D, T, B), dtype))
-            side_by_side(s.z[:T, :-1], lease.space)
-            return lease.space.reshape(S + D, T * B), lease
+            return columns_of(s.z[:T, :-1], "shortcuts z")
 
         @functools.cache
         def db() -> Any:
             return ds.sum(1)
 
-        def dx() -> Any:
-            out = np.empty((T, B, D), dtype)
-            np.dot(ds.T, w_ih, out.reshape(T * B, D))
-            return out[::-1] if reverse else out
-        return (dx, lambda: scratch.space.dh.T.copy(), lambda: np.dot(ds, zs()[0][S:].T),
-                lambda: np.dot(ds, zs()[0][:H].T), lambda: np.dot(ds, zs()[0][H:S].T), lambda: db(), lambda: db())
-    return (y[::-1] if reverse else y, last), vjp
+        return (lambda: input_gradient(ds, w_ih, T, reverse), lambda: scratch.space.dh.T.copy(),
+                lambda: np.dot(ds, zs()[0][S:].T), lambda: np.dot(ds, zs()[0][:H].T),
+                lambda: np.dot(ds, zs()[0][H:S].T), lambda: db(), lambda: db())
+    return (y, last), vjp
 
 
 def _unborn(alive: np.ndarray | None, reverse: bool, T: int) -> list[Any]:
