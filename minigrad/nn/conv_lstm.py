@@ -42,6 +42,8 @@ def conv_lstm_step(x: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, 
 class _Convolutional(Module):
     """What the cell and the layer share: sizes, parameters, checks."""
 
+    gates = "ifgo"                             # the order of the rows: where `init` finds the forget gate
+
     def _choose(self, input_size: int, hidden_size: int, kernel_size: int | tuple[int, int], bias: bool | str) -> None:
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
         if len(kernel) != 2 or any(k < 1 or k % 2 == 0 for k in kernel):

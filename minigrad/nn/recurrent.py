@@ -68,7 +68,9 @@ class Recurrent(Form):
         x (T, B, D), 0 where alive (T, B) is False; state or None for zeros -> h of all steps (T, B, H), last state.
         """
         run = self.fused_sequence if self.fused and x.device is cpu else self.loop
-        return run(x, state, w, reverse, alive) if not self.checkpoint else self._in_chunks(x, state, w, reverse, alive)
+        if self.checkpoint:
+            return self._in_chunks(run, x, state, w, reverse, alive)
+        return run(x, state, w, reverse, alive)
 
     def fused_sequence(self, x: Tensor, state: State | None, w: Weights, reverse: bool, alive: np.ndarray | None
                        ) -> Sequence:
@@ -96,13 +98,12 @@ class Recurrent(Form):
         return (*given, *[zeros(x.shape[1], size, dtype=x.dtype, device=x.device)
                           for size in self.state_sizes[len(given):]])
 
-    def _in_chunks(self, x: Tensor, state: State | None, w: Weights, reverse: bool, alive: np.ndarray | None
-                   ) -> Sequence:
+    def _in_chunks(self, run: Callable[..., Sequence], x: Tensor, state: State | None, w: Weights, reverse: bool,
+                   alive: np.ndarray | None) -> Sequence:
         """The sequence in pieces that are computed again in backward: kept are outputs, and the states between pieces.
 
-        Chen et al. 2016; for T steps pieces of about sqrt(T) need the least memory.
+        Chen et al. 2016: for T steps in pieces of about sqrt(T) both parts are small.
         """
-        run = self.fused_sequence if self.fused and x.device is cpu else self.loop
         pieces, outputs = split(x, self.checkpoint), []
         for i in range(len(pieces))[::-1 if reverse else 1]:
             part = slice(i * self.checkpoint, (i + 1) * self.checkpoint)

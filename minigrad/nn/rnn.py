@@ -1,9 +1,9 @@
 """RNN, LSTM and GRU over whole sequences: stacked, in both directions, in every form that the decks give.
 
 Parameters have PyTorch's names and layout: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, then l1, and `_reverse`.
-Options before the star are PyTorch's, in its order; those behind it are the decks' (`docs/recurrent.md`). What all three
-have in common (`forward`, lengths, packed sequences) is told in `recurrent.py`; here stands which node computes which
-form.
+Options before the star are PyTorch's, in its order; those behind it are the decks' (`docs/recurrent.md`). What all
+three have in common (`forward`, lengths, packed sequences) is told in `recurrent.py`; here stands which node computes
+which form.
 """
 from __future__ import annotations
 

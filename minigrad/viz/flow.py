@@ -6,6 +6,7 @@ build the layer with `fused=False` to see its steps.
 """
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,17 +77,27 @@ def _times(w: Walk, model: Module) -> dict[str, np.ndarray]:
     for name, p in model.named_parameters():
         if not name.rpartition(".")[2].startswith("weight_hh") or id(p) not in w.leaves:
             continue
-        steps: list[str] = []
-        held = [w.leaves[id(p)]]
+        steps: list[list[str]] = []            # the products of each step: several where it cuts W_hh into parts
+        held: list[tuple[str, list[str] | None]] = [(w.leaves[id(p)], None)]
         while held:
-            for key in children.get(held.pop(), []):
-                (held if w.vertices[key].title in _MOVES else steps).append(key)
-        for key in steps:
+            at, group = held.pop()
+            for key in children.get(at, []):
+                if w.vertices[key].title == "split":
+                    steps.append([])
+                    held.append((key, steps[-1]))
+                elif w.vertices[key].title in _MOVES:
+                    held.append((key, group))
+                elif group is None:
+                    steps.append([key])
+                else:
+                    group.append(key)
+        for key in (k for step in steps for k in step):
             if w.nodes[key].op.name not in ("matmul", "linear"):
                 raise GradError(describe(
                     f"{name} was used by one fused node ({w.nodes[key].op.name}), which hides its time steps.",
                     made_at=place(w.nodes[key].where), fix="build the layer with fused=False"))
-        norms = [w.vertices[k].norm or 0.0 for k in sorted(steps, key=lambda k: w.nodes[k].id)]
+        steps.sort(key=lambda step: min(w.nodes[k].id for k in step))
+        norms = [math.hypot(*[w.vertices[k].norm or 0.0 for k in step]) for step in steps]
         out[name] = np.array(norms[::-1] if name.endswith("_reverse") else norms)
     return out
 

@@ -302,3 +302,12 @@ def test_it_learns_where_a_dot_moves_which_one_picture_does_not_show():
         opt.step()
     errors = (d.detach().numpy() ** 2).reshape(T, 10, wide).sum(2).mean(1)
     assert errors[0] > 0.45 and errors[1:].max() < 0.05
+
+
+def test_the_initialisers_find_the_forget_gate_of_a_convolutional_lstm():
+    """Its rows are i, f, g, o as in any LSTM."""
+    layer = nn.init.lstm_forget_bias_(nn.ConvLSTM(2, 3, 3), 2.0)
+    bias = (layer.bias_ih_l0 + layer.bias_hh_l0).detach().numpy()
+    assert (bias[3:6] == 2).all() and not (bias[:3] == 2).any()
+    layer.apply(nn.init.keras_)
+    assert layer.bias_ih_l0.detach().numpy().tolist() == [0] * 3 + [1] * 3 + [0] * 6

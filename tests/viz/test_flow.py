@@ -64,6 +64,15 @@ def test_a_cell_in_a_loop_is_seen_too():
     assert len(viz.time_norms(h.sum(), cell)["weight_hh"]) == 5
 
 
+@pytest.mark.parametrize("cell, form", [("GRU", {"reset": "before"}), ("GRU", {}), ("LSTM", {"peephole": "full"})])
+def test_a_step_is_one_point_however_many_products_it_has(cell, form):
+    """The decks' GRU cuts W_hh in two: a product for r and z, and one with r h."""
+    layer = getattr(nn, cell)(3, 4, **form, fused=False).to(mg.float64)
+    y, _ = layer(mg.randn(6, 2, 3, dtype=mg.float64))
+    norms = viz.time_norms((y[-1] ** 2).sum(), layer)["weight_hh_l0"]
+    assert norms.shape == (6,) and (np.diff(norms) > 0).all()                  # a small start: it fades going back
+
+
 def test_a_fused_layer_says_that_its_steps_are_hidden():
     """An empty picture would look like a vanished gradient."""
     rnn = nn.RNN(2, 3)
