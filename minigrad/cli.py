@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import os
 import platform
@@ -10,22 +9,18 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 import minigrad as mg
 
 from . import exercises as handout
-from .errors import DeviceError, MinigradError
+from ._arguments import WRONG_USE, UsageError, parse
+from .errors import DeviceError, MinigradError, StateError
 from .install import install_line
 
-OK, MISSED, WRONG_USE, STOPPED = 0, 1, 2, 130
-
-
-class UsageError(Exception):
-    """What was typed cannot be run: one line on stderr, exit code 2."""
+OK, MISSED, STOPPED = 0, 1, 130
 
 
 def list_(args: argparse.Namespace) -> int:
@@ -51,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
     Writes to runs/NAME/. The exit code is 1 if a target is missed.
 
     Example:
-      minigrad run forecasting
       minigrad run forecasting --seeds 0 1 2
+      minigrad run charlm --text FILE
     """
     from .experiments import find
     from .experiments._console import Console
@@ -61,10 +56,39 @@ def run(args: argparse.Namespace) -> int:
     mg.device(args.device)
     seeds = list(dict.fromkeys(args.seeds or [args.seed or 0]))
     record = experiment.execute(seeds, quick=args.quick, device=args.device, out=args.out, resume=args.resume,
-                                console=Console(tables=sys.stderr if args.json else None))
+                                console=Console(tables=sys.stderr if args.json else None),
+                                options={o.name: v for o in experiment.options
+                                         if (v := getattr(args, o.name)) is not None})
     if args.json:
         emit(record)
     return OK if met(record) else MISSED
+
+
+def sample(args: argparse.Namespace) -> int:
+    """Write a text with a language model that `minigrad run charlm` trained.
+
+    Example:
+      minigrad sample runs/charlm/seed-0
+      minigrad sample runs/charlm/seed-0 --prompt "The " --temperature 0.7
+    """
+    from .models.text_model import PromptError, TextModel
+    file = args.model / "model.npz" if args.model.is_dir() else args.model
+    if not file.exists():
+        near = sorted(args.model.glob("**/model.npz"))
+        raise UsageError(f"no model '{file}'." + (f" Did you mean '{near[0].parent}'?" if near else
+                                                  " 'minigrad run charlm' trains one"))
+    if args.beam and (args.temperature, args.top_k, args.top_p) != (1.0, 0, 1.0):
+        raise UsageError("--beam searches, and --temperature, --top-k and --top-p draw: leave one of both out")
+    try:
+        text = TextModel.load(file).write(np.random.default_rng(args.seed), args.length, args.prompt, beam=args.beam,
+                                          temperature=args.temperature, top_k=args.top_k, top_p=args.top_p)
+    except PromptError as error:
+        raise UsageError(str(error)) from None
+    if args.json:
+        emit({"model": str(file), "prompt": args.prompt, "text": text})
+    else:
+        print(text)
+    return OK
 
 
 def exercises(args: argparse.Namespace) -> int:
@@ -113,76 +137,13 @@ def doctor(args: argparse.Namespace) -> int:
     return OK
 
 
-VERBS: dict[str, Callable[[argparse.Namespace], int]] = {"list": list_, "run": run, "exercises": exercises,
-                                                         "doctor": doctor}
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} ({self.prog} --help)")
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 up, not '{text}'")
-    return int(text)
-
-
-def _parser() -> tuple[Parser, dict[str, Parser]]:
-    """The main parser, and that of each verb with the verb's docstring as its help."""
-    raw = argparse.RawDescriptionHelpFormatter
-    main = Parser(prog="minigrad", formatter_class=raw, allow_abbrev=False,
-                  description="Run the lectures' experiments, and get the course's notebooks.",
-                  epilog="Example:\n  minigrad run forecasting\n  minigrad exercises mywork")
-    main.add_argument("--version", action="version", version=f"minigrad {mg.__version__}")
-    subs = main.add_subparsers(dest="verb", metavar="VERB", required=True)
-    parsers = {}
-    for name, function in VERBS.items():
-        head, _, rest = (function.__doc__ or "").partition("\n\n")
-        lines = [line.removeprefix("    ") for line in rest.rstrip().splitlines()]
-        verb = subs.add_parser(name, help=head.strip(), description="\n".join([head.strip(), "", *lines]),
-                               formatter_class=raw, allow_abbrev=False)
-        verb.set_defaults(function=function)
-        parsers[name] = verb
-    option = parsers["run"].add_argument
-    option("name", metavar="NAME", help="an experiment (minigrad list)")
-    seeds = parsers["run"].add_mutually_exclusive_group()
-    seeds.add_argument("--seed", type=_seed, metavar="N", help="start of all randomness (default 0)")
-    seeds.add_argument("--seeds", type=_seed, nargs="+", metavar="N", help="several: medians and spread")
-    option("--quick", action="store_true", help="small data, seconds; no target is judged")
-    option("--device", choices=["cpu", "strict", "cuda"], default="cpu", metavar="D",
-           help="cpu (default), strict, cuda")
-    option("--out", type=Path, default=Path("runs"), metavar="DIR", help="where to write (default runs)")
-    option("--resume", action="store_true", help="go on where a stopped run was")
-    option = parsers["exercises"].add_argument
-    option("folder", metavar="DIR", type=Path, help="where to copy to; made if missing")
-    option("names", metavar="NAME", nargs="*", help="only these assignments")
-    option("--force", action="store_true", help="overwrite files that you changed")
-    for verb in parsers.values():
-        verb.add_argument("--json", action="store_true", help="machine-readable, on stdout")
-    return main, parsers
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {"list": list_, "run": run, "sample": sample,
+                                                         "exercises": exercises, "doctor": doctor}
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments, or UsageError with the nearest verb or option."""
-    main, parsers = _parser()
-    if not arguments:
-        main.print_help(sys.stderr)
-        raise SystemExit(WRONG_USE)
-    verb = arguments[0]
-    if not verb.startswith("-") and verb not in VERBS:
-        near = difflib.get_close_matches(verb, VERBS, n=1)
-        raise UsageError(f"no command '{verb}'." + (f" Did you mean '{near[0]}'?" if near else "")
-                         + " (minigrad --help)")
-    args, unknown = main.parse_known_args(arguments)
-    if unknown:
-        options = [o for action in parsers[args.verb]._actions for o in action.option_strings]
-        near = difflib.get_close_matches(unknown[0].partition("=")[0], options, n=1)
-        raise UsageError(f"'{unknown[0]}' means nothing to minigrad {args.verb}."
-                         + (f" Did you mean '{near[0]}'?" if near else "") + f" (minigrad {args.verb} --help)")
-    return args
+    return parse(arguments, VERBS, mg.__version__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -206,7 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _code(error: MinigradError) -> int:
     """2 where other words would have helped, 1 where the run itself went wrong."""
     from .experiments import UnknownExperiment
-    return WRONG_USE if isinstance(error, (UnknownExperiment, DeviceError, handout.ExercisesError)) else MISSED
+    wrong = (UnknownExperiment, DeviceError, StateError, handout.ExercisesError)
+    return WRONG_USE if isinstance(error, wrong) else MISSED
 
 
 def emit(value: Any) -> None:

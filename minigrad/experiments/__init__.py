@@ -9,9 +9,10 @@ import difflib
 import importlib
 import pkgutil
 
+from ._options import Option
 from .harness import Context, Experiment, ExperimentError, Target
 
-__all__ = ["Context", "Experiment", "ExperimentError", "Target", "UnknownExperiment", "find", "names"]
+__all__ = ["Context", "Experiment", "ExperimentError", "Option", "Target", "UnknownExperiment", "find", "names"]
 
 
 class UnknownExperiment(ExperimentError):

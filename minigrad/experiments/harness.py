@@ -40,6 +40,7 @@ from .. import files
 from ..errors import MinigradError, StateError
 from ..install import checkout_root, install_line
 from ._console import Console, number
+from ._options import Option, prefix, settings
 
 T = TypeVar("T")
 SAVE_EVERY = 2.0                               # seconds: what a killed run loses at most
@@ -93,12 +94,14 @@ class Target:
 class Context:
     """What a run gets: its randomness, its device, and where its numbers and pictures go.
 
-    seed, quick, device: as asked for.  rng: the generator of weights, data and order.  folder: what the run writes.
-    results: from `result`.  history: series name -> [[step, value], ...], from `log`.
+    seed, quick, device, options: as asked for.  rng: the generator of weights, data and order.
+    folder: what the run writes.  results: from `result`.  history: series name -> [[step, value], ...], from `log`.
     """
 
-    def __init__(self, folder: Path, seed: int, quick: bool, device: str, resume: bool, console: Console) -> None:
+    def __init__(self, folder: Path, seed: int, quick: bool, device: str, resume: bool, console: Console,
+                 options: Mapping[str, Any] | None = None) -> None:
         self.folder, self.seed, self.quick, self.resume, self.console = folder, seed, quick, resume, console
+        self.options = dict(options or {})
         self.device = mg.device(device).name
         self.rng = mg.manual_seed(seed)
         self.results: dict[str, float] = {}
@@ -223,6 +226,7 @@ class Experiment:
 
     name: that of its file.  slide: deck and title.  seconds: of a full run of one seed on a small machine.
     targets: what it must reach.  labels: result name -> row of the table; the rest is shown under its own name.
+    options: settings of this experiment alone; a run with other values than the defaults has a folder of its own.
     """
 
     name: str
@@ -231,6 +235,7 @@ class Experiment:
     targets: Sequence[Target] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     unit: str = "result"
+    options: Sequence[Option] = ()
     body: Callable[[Context], None] | None = None
 
     def run(self, body: Callable[[Context], None]) -> Callable[[Context], None]:
@@ -239,40 +244,45 @@ class Experiment:
         return body
 
     def execute(self, seeds: Sequence[int] = (0,), *, quick: bool = False, device: str = "cpu",
-                out: Path | str = "runs", resume: bool = False, console: Console | None = None) -> dict[str, Any]:
+                out: Path | str = "runs", resume: bool = False, console: Console | None = None,
+                options: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run once for each seed, print the table of results, and return (and write) the record.
 
-        Writes out/NAME/seed-N/ (numbers.json, figures, checkpoints; quick-seed-N with quick), and for several seeds
-        out/NAME/seeds-.../numbers.json with medians, spread and verdicts.  resume: go on from the checkpoints.
-        Raises ExperimentError when a number is not finite, or with quick when a loss does not fall.
+        Writes out/NAME/seed-N/ (numbers.json, figures, checkpoints; quick-seed-N with quick, corpus-notes-seed-N with
+        that option), and for several seeds out/NAME/seeds-.../numbers.json with medians, spread and verdicts.
+        resume: go on from the checkpoints.  options: name -> value of this experiment's own.
+        Raises ExperimentError when a number is not finite, with quick when a loss does not fall; ValueError for
+        unknown options.
         """
         console = console or Console()
         base = Path(out) / self.name
-        prefix = "quick-" if quick else ""
+        values = settings(self.options, options or {})
+        before = prefix(self.options, values) + "quick-" * quick
         runs = []
         for seed in seeds:
             if len(seeds) > 1:
                 console.say(f"-- {self.name}, seed {seed}")
-            runs.append(self._once(base / f"{prefix}seed-{seed}", seed, quick, device, resume, console))
+            runs.append(self._once(base / f"{before}seed-{seed}", seed, quick, device, resume, console, values))
         record = runs[0]
         if len(seeds) > 1:
-            folder = base / f"{prefix}seeds-{'-'.join(map(str, seeds))}"
+            folder = base / f"{before}seeds-{'-'.join(map(str, seeds))}"
             record = self._join(runs, folder)
             _write(folder, record)
         self._show(record, console)
         console.say(f"numbers and figures: {record['folder']}")
         return record
 
-    def _once(self, folder: Path, seed: int, quick: bool, device: str, resume: bool,
-              console: Console) -> dict[str, Any]:
+    def _once(self, folder: Path, seed: int, quick: bool, device: str, resume: bool, console: Console,
+              options: Mapping[str, Any]) -> dict[str, Any]:
         if self.body is None:
             raise ExperimentError(f"experiment {self.name!r} has no function: decorate one with @{self.name}.run")
-        ctx = Context(folder, seed, quick, device, resume, console)
+        ctx = Context(folder, seed, quick, device, resume, console, options)
         if not resume:
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         record = {"experiment": self.name, "slide": self.slide, "status": "stopped", "date": _now(), "seeds": [seed],
-                  "quick": quick, "device": ctx.device, "resumed": resume, "versions": versions(), "commit": commit(),
+                  "quick": quick, "device": ctx.device, "resumed": resume, "options": ctx.options,
+                  "versions": versions(), "commit": commit(),
                   "cores": os.cpu_count(), "machine": f"{platform.system()} {platform.machine()}",
                   "folder": str(folder)}
         start = time.perf_counter()

@@ -7,10 +7,13 @@
 All three read a graph that is still whole: call them before backward(), or after backward(retain_graph=True). They
 change no gradient and free nothing. Matplotlib (extra `viz`) is imported when a figure is drawn; pages need nothing.
 """
+from .curves import curves
 from .figures import BLUE, FAINT, GREEN, INK, ORANGE, PINK, RED, SKY, YELLOW, bars, forecasts
 from .flow import flow, parameter_norms, time_norms
+from .gates import gates
 from .graph import Drawing, graph
+from .heatmap import heatmap
 from .step import Player, step
 
 __all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "bars",
-           "flow", "forecasts", "graph", "parameter_norms", "step", "time_norms"]
+           "curves", "flow", "forecasts", "gates", "graph", "heatmap", "parameter_norms", "step", "time_norms"]
