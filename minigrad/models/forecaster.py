@@ -1,9 +1,10 @@
-"""Four networks that forecast the next value of a series.   KTH, *RNN in TensorFlow (2/5)* to *(5/5)*.
+"""Six networks that forecast the next value of a series.   KTH, *RNN in TensorFlow (2/5)* to *(5/5)*, *LSTM in
+TensorFlow*, *GRU in TensorFlow*.
 
 All take a window x (B, T, 1) and give one value (B, 1). They start as Keras starts them, since the deck's numbers come
-from there: kernels Glorot uniform, recurrent kernels orthogonal, biases zero. Keras gives a recurrent layer one bias
-where PyTorch has two; the second stays at zero and is not trained, so the counts of weights are the deck's:
-51, 3, 1,282 and 1,281.
+from there: kernels Glorot uniform, recurrent kernels orthogonal, biases zero but for the LSTM's forget gates, 1. Keras
+gives a recurrent layer one bias where PyTorch has two (the second stays at zero and is not trained, or is not there),
+and its GRU two, so the counts of weights are the deck's: 51, 3, 1,282 and 1,281; 5,061 and 3,921.
 """
 from __future__ import annotations
 
@@ -82,4 +83,39 @@ class DeepRNNDense(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, 1) -> (B, 1)"""
         h, _ = self.rnn(x)                     # (B, T, H)
+        return self.dense(h[:, -1])
+
+
+class LSTMForecaster(nn.Module):
+    """(h^l_t, c^l_t) = LSTM(h^(l-1)_t, h^l_(t-1), c^l_(t-1)) for l = 1, 2,  h^0 = x,  y = v^T h^2_T + c.
+
+    KTH, *LSTM in TensorFlow*: LSTM(20), LSTM(20), Dense(1). The equations of a step are `lstm_step`'s.
+    """
+
+    def __init__(self, hidden: int = 20) -> None:
+        self.lstm = nn.LSTM(1, hidden, num_layers=2, bias="one", batch_first=True)
+        self.dense = nn.Linear(hidden, 1)
+        self.apply(nn.init.keras_)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, T, 1) -> (B, 1)"""
+        h, _ = self.lstm(x)                    # (B, T, H)
+        return self.dense(h[:, -1])
+
+
+class GRUForecaster(nn.Module):
+    """h^l_t = GRU(h^(l-1)_t, h^l_(t-1)) for l = 1, 2,  h^0 = x,  y = v^T h^2_T + c.
+
+    KTH, *GRU in TensorFlow*: GRU(20), GRU(20), Dense(1). Keras applies r after the product and keeps two biases for it
+    (reset_after, its default), as PyTorch does: 3,921 weights, 3,801 with one bias. A step is `gru_step`.
+    """
+
+    def __init__(self, hidden: int = 20) -> None:
+        self.gru = nn.GRU(1, hidden, num_layers=2, batch_first=True)
+        self.dense = nn.Linear(hidden, 1)
+        self.apply(nn.init.keras_)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, T, 1) -> (B, 1)"""
+        h, _ = self.gru(x)                     # (B, T, H)
         return self.dense(h[:, -1])

@@ -1,0 +1,111 @@
+"""Words of close meaning are close.   Chemnitz, *Representing words*, *word2vec*; Télécom, *Weaknesses*.
+
+The decks: one-hot vectors of any two words have the inner product 0, so "on a boat" says nothing about "on a plane".
+Here a generated text has vehicles going on trips, all but the plane. A model that counts gives the plane no chance in
+"we went on a trip on a ...". CBOW gives it one, thousands of times that of a word that is as frequent: elsewhere a
+plane has passengers and seats as a boat does, so their vectors are close. In a second text of 8,000 words in 100 groups
+the neighbours of a word are nearly all of its own group.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad import no_grad, viz
+from minigrad.data.relations import HELD_OUT, KINDS, TRIP, TRIP_FRAMES, VEHICLES, Relations, relations
+from minigrad.data.word_groups import word_groups
+from minigrad.experiments import Context, Experiment, Target
+from minigrad.models.cbow import CBOW
+from minigrad.models.skipgram import SkipGram
+from minigrad.models.word_training import train_words
+from minigrad.models.word_vectors import WordVectors
+from minigrad.nn import functional as F
+
+DIM, WINDOW = 50, 5
+SENTENCE = "went on a trip on a".split()                       # what stands before the word that is asked for
+SHOWN = ("plane", "queen", "paris", "walked", "cook")
+
+wordvec = Experiment(
+    "wordvec", slide="Chemnitz, *word2vec*; Télécom, *Weaknesses*", seconds=20, labels={
+        "one_hot": "largest inner product of two one-hot vectors",
+        "counted": "p(plane) after 'we went on a trip on a', by counts", "plane": "the same, by CBOW",
+        "boat": "p(boat) there, by CBOW", "twin": "p(unrelated word, as frequent as plane) there, by CBOW",
+        "times": "p(plane) / p(unrelated word)", "rank": "rank of plane among words that are in no trip sentence",
+        "vehicles": "share of vehicles among plane's 7 nearest, skip-gram",
+        "own_group": "share of 10 nearest of the own group, 100 groups, skip-gram",
+        "own_group_start": "the same, before training", "own_kind": "share of 5 nearest of the own kind, skip-gram",
+        "own_kind_count": "the same of the 5 nearest by count"},
+    targets=[Target("one_hot", at_most=0.0, slide=0), Target("counted", at_most=0.0, slide="does not help"),
+             Target("times", at_least=20.0), Target("rank", at_most=1.0), Target("vehicles", at_least=1.0),
+             Target("own_group", at_least=0.95), Target("own_group_start", at_most=0.05),
+             Target("own_kind", at_least=0.8), Target("own_kind_count", at_most=0.2)])
+
+
+def train(ctx: Context, model: CBOW | SkipGram, corpus, **options) -> WordVectors:
+    """The model's vectors after training."""
+    for seen in ctx.progress(train_words(ctx.to_device(model), corpus, window=WINDOW, rng=ctx.rng, **options)):
+        ctx.log(round(100 * seen.share), loss=seen.loss)
+    return WordVectors(corpus.words, model.vectors)
+
+
+def counted(text: Relations) -> float:
+    """The share of the plane in what follows "on a T on a" in the text, for any T: the count model's answer."""
+    words, ids = np.array(text.corpus.words), text.corpus.ids
+    text_words = words[ids]
+    before = np.stack([text_words[k:len(ids) - 5 + k] for k in range(5)], 1)     # (N, 5): and the word after them
+    asked = (before[:, [0, 1, 3, 4]] == ["on", "a", "on", "a"]).all(1) & np.isin(before[:, 2], TRIP)
+    return float((text_words[5:][asked] == HELD_OUT).mean())
+
+
+def after_the_trip(ctx: Context, model: CBOW, text: Relations) -> np.ndarray:
+    """p of each word in the place after SENTENCE, by CBOW: (V,)"""
+    context = text.ids(SENTENCE[-WINDOW:])[None]               # (1, 5): no word stands right of it
+    with no_grad():
+        h = model.hidden(ctx.tensor(context), ctx.tensor(np.ones(context.shape, np.float32)))
+        return model.output.probabilities(h)[0].cpu().numpy()
+
+
+@wordvec.run
+def run(ctx: Context) -> None:
+    """The held-out plane, nearest neighbours, and the share of neighbours of the own group."""
+    text = relations(ctx.part("text"), 30 if ctx.quick else 300)
+    corpus, vocabulary = text.corpus, len(text.corpus.words)
+    one_hot = F.one_hot(ctx.tensor(np.arange(vocabulary))).cpu().numpy()
+    ctx.result(one_hot=(one_hot @ one_hot.T - np.eye(vocabulary)).max(), counted=counted(text))
+
+    ctx.part("CBOW, full softmax")
+    cbow = CBOW(corpus.counts, DIM, "softmax")
+    train(ctx, cbow, corpus, epochs=2, lr=0.03)
+    p = after_the_trip(ctx, cbow, text)
+    plane, boat, twin = text.ids([HELD_OUT, "boat", text.twins[HELD_OUT]])
+    on_trips = text.ids([w for w in {*VEHICLES, *TRIP, *" ".join(TRIP_FRAMES).split()} & {*corpus.words} - {HELD_OUT}])
+    others = np.setdiff1d(np.arange(vocabulary), on_trips)
+    ctx.result(plane=p[plane], boat=p[boat], twin=p[twin], times=p[plane] / p[twin],
+               rank=1 + (p[others] > p[plane]).sum())
+
+    ctx.part("skip-gram, negative sampling")
+    vectors = train(ctx, SkipGram(corpus.counts, DIM), corpus, epochs=5, lr=0.05, subsampling=1e-3, formula="program")
+    near = [w for w, _ in vectors.nearest(HELD_OUT, len(VEHICLES) - 1)]
+    of_kind = np.flatnonzero(text.group)
+    by_count = WordVectors(corpus.words, np.log(corpus.counts)[:, None])
+    ctx.result(vehicles=np.isin(near, VEHICLES).mean(), own_kind=vectors.own_group(text.group, 5, words=of_kind),
+               own_kind_count=by_count.own_group(text.group, 5, words=of_kind, metric="euclidean"))
+    ctx.table("Nearest by cosine, skip-gram", ["word", *map(str, range(1, 6))],
+              [[w, *[f"{n} {c:.2f}" for n, c in vectors.nearest(w, 5)]] for w in SHOWN])
+
+    big, group = word_groups(ctx.part("8,000 words in 100 groups"), 40_000 if ctx.quick else 1_000_000,
+                             1000 if ctx.quick else 8000, 20 if ctx.quick else 100)
+    common = np.argsort(-big.counts)[:2000]
+    model = SkipGram(big.counts, 100)
+    ctx.result(own_group_start=WordVectors(big.words, model.vectors).own_group(group, words=common))
+    ctx.result(own_group=train(ctx, model, big, epochs=1, lr=0.042, subsampling=1e-3, formula="program").own_group(
+        group, words=common))
+
+    order = np.argsort(-p)
+    first = [*order[:12], *[k for k in (plane, twin) if k not in order[:12]]]
+    ctx.figure("trip", viz.heatmap, np.log10(p[first])[:, None], [corpus.words[k] for k in first], ["CBOW"],
+               label="log10 p", title="p(word) after 'we went on a trip on a'")
+    names = ["people", "countries", "capitals", "present", "past", "vehicles"]
+    shown = [w for kind in KINDS for w in kind]
+    ctx.figure("map", viz.space, {"skip-gram, 52 words": dict(zip(shown, vectors.map(shown), strict=True))},
+               groups={w: names[k] for k, kind in enumerate(KINDS) for w in kind}, width=10, height=7,
+               title="Words of one kind lie together")
