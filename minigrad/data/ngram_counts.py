@@ -44,9 +44,14 @@ class NGrams:
         return int(self.counts.sum())
 
     @property
+    def _start(self) -> int:
+        """How many tokens a key holds as a row of the head."""
+        return 0 if self.head is None else self.head.n
+
+    @property
     def grams(self) -> np.ndarray:
         """The n-grams as ids, (U, n)."""
-        bits, tail = self.vocab.bit_length(), self.n - (self.head.n if self.head else 0)
+        bits, tail = self.vocab.bit_length(), self.n - self._start
         digits = [(self.keys >> bits * j & (1 << bits) - 1) - 1 for j in reversed(range(tail))]
         columns = np.stack(digits, 1)
         return columns if self.head is None else np.hstack([self.head.grams[self.keys >> bits * tail], columns])
@@ -59,7 +64,7 @@ class NGrams:
         if self.head is not None:
             keys = self.head.find(grams[:, :self.head.n])
             known &= keys >= 0
-        for column in grams.T[self.head.n if self.head else 0:]:
+        for column in grams.T[self._start:]:
             keys = keys << bits | column + 1
         return np.where(known, lookup(self.keys, keys), -1)
 
@@ -111,8 +116,8 @@ def _count(ids: Any, low: int, order: int, vocab: int | None, lengths: Any) -> l
     head: NGrams | None = None
     at, rows = None, np.zeros(len(ids), np.int64)                # windows that go on: where, and the row of their head
     while not tables or tables[-1].n < order:
-        done = head.n if head else 0
-        tail = min(order - done, (KEY_BITS - (len(head).bit_length() if head else 0)) // bits)
+        done, used = (0, 0) if head is None else (head.n, len(head).bit_length())
+        tail = min(order - done, (KEY_BITS - used) // bits)
         if tail < 1:
             raise ValueError(f"ids below {vocab} take {bits} bits each: too many for a key of {KEY_BITS}")
         keys = _append(rows, ids, done, tail, bits, at, room)

@@ -12,6 +12,7 @@ boat" does not help with "on a plane").
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,10 +61,14 @@ _UNRELATED = """stone window paper bottle ladder candle mirror pillow hammer bas
     vase whistle""".split()
 _SCENERY = """cloud forest river winter morning silver shadow corner hill bridge music colour market summer candlelight
     thunder meadow dust island harbour copper moss""".split()
+_EVERY = [word for words in CONTEXT.values() for word in words.split()] + _SCENERY
+KINDS = [list(_PEOPLE.values()), list(_CAPITALS), list(_CAPITALS.values()), list(_PASTS), list(_PASTS.values()),
+         list(VEHICLES)]
 # W: the word; 1, 2, 3: context words of one attribute each
 _FRAMES = ("the W and the 1 with 2", "1 of the W near 2", "a 1 was there for the W in 2 and 3", "2 then 1 by the W",
            "W with 1 or 2 but not 3", "they saw 1 as the W had 2", "so the W is 3 and 1", "1 and 2 at a W")
-_TRIP_FRAMES = ("we went on a T on a W", "on a W our T was long", "a T on the W")
+# and T: one of TRIP
+TRIP_FRAMES = ("we went on a T on a W", "on a W our T was long", "a T on the W")
 
 
 class Relations(NamedTuple):
@@ -84,43 +89,44 @@ class Relations(NamedTuple):
         return np.array([where[word] for word in words])
 
 
-def relations(rng: np.random.Generator, sentences: int = 300) -> Relations:
+def relations(rng: np.random.Generator, sentences: int = 300, stray: float = 0.25) -> Relations:
     """A text with `sentences` to twice as many sentences for each of 52 words and of their 52 twins.
 
-    About 470,000 words for 300. Raises ValueError for fewer than 10 sentences a word: some words would be missing.
+    About 350,000 words for 300.  stray: the share of context words that are drawn from those of all attributes, as any
+    text has them; with 0 a king never stands near "her", and a model of the counts that occur cannot see that.
+    Raises ValueError for fewer than 10 sentences a word: some words would be missing.
     """
     if sentences < 10:
         raise ValueError(f"relations needs at least 10 sentences for each word, not {sentences}")
     twins = dict(zip(ATTRIBUTES, _UNRELATED, strict=True))
-    lines: list[str] = []
+    text: list[list[str]] = []
     for word, values in ATTRIBUTES.items():
         count = int(rng.integers(sentences, 2 * sentences + 1))
         trips = count // 3 if word in VEHICLES and word != HELD_OUT else 0
         context = [CONTEXT[value].split() for value in values]
-        lines += [_sentence(rng, word, context) for _ in range(count - trips)]
-        lines += [_fill(rng, _pick(rng, _TRIP_FRAMES), {"W": [word], "T": list(TRIP)}) for _ in range(trips)]
-        lines += [_sentence(rng, twins[word], [_SCENERY]) for _ in range(count)]
-    text = [lines[k].split() for k in rng.permutation(len(lines))]
+        text += [_sentence(rng, word, context, stray) for _ in range(count - trips)]
+        text += [_filled(_one(rng, TRIP_FRAMES), {"W": word, "T": _one(rng, TRIP)}) for _ in range(trips)]
+        text += [_sentence(rng, twins[word], [_SCENERY], stray) for _ in range(count)]
+    text = [text[k] for k in rng.permutation(len(text))]
     corpus = corpus_of(text, Vocabulary.build((word for line in text for word in line), specials=()))
-    kinds = [list(_PEOPLE.values()), list(_CAPITALS), list(_CAPITALS.values()), list(_PASTS), list(_PASTS.values()),
-             list(VEHICLES)]
-    group = np.array([next((k for k, kind in enumerate(kinds, 1) if word in kind), 0) for word in corpus.words])
+    group = np.array([next((k for k, kind in enumerate(KINDS, 1) if word in kind), 0) for word in corpus.words])
     return Relations(corpus, _questions(corpus.words), group, twins)
 
 
-def _sentence(rng: np.random.Generator, word: str, context: list[list[str]]) -> str:
-    """One frame with context words of the word's attributes, each time in another order."""
-    order = [context[k] for k in rng.permutation(len(context))]
-    slots = dict(zip("123", itertools.cycle(order), strict=False))
-    return _fill(rng, _pick(rng, _FRAMES), {"W": [word], **slots})
+def _sentence(rng: np.random.Generator, word: str, context: list[list[str]], stray: float) -> list[str]:
+    """One frame, with context words of the word's attributes in an order of their own each time."""
+    order = rng.permutation(len(context))
+    slots = {slot: _one(rng, _EVERY if rng.random() < stray else context[order[k % len(order)]])
+             for k, slot in enumerate("123")}
+    return _filled(_one(rng, _FRAMES), {"W": word, **slots})
 
 
-def _fill(rng: np.random.Generator, frame: str, slots: dict[str, list[str]]) -> str:
-    return " ".join(_pick(rng, slots[part]) if part in slots else part for part in frame.split())
+def _filled(frame: str, slots: dict[str, str]) -> list[str]:
+    return [slots.get(part, part) for part in frame.split()]
 
 
-def _pick(rng: np.random.Generator, items: list[str] | tuple[str, ...]) -> str:
-    return items[int(rng.random() * len(items))]
+def _one(rng: np.random.Generator, items: Sequence[str]) -> str:
+    return items[int(rng.random() * len(items))]               # five times as fast as rng.choice
 
 
 def _questions(words: list[str]) -> dict[str, np.ndarray]:

@@ -64,7 +64,7 @@ CLIPS: dict[str, tuple[str, Callable[[SequenceReader], Any]]] = {              #
 }
 BARS: dict[str, dict[str, Any]] = {                                            # of the median start's loss; starts lost
     "none": {"at_least": 0.3}, "norm": {"at_most": 0.1}, "layer": {"at_most": 0.1}, "value": {"at_most": 0.1},
-    "squared": {"at_least": 0.1}, "t100": {"at_least": 0.3}, "t10": {"at_most": 0.1}, "t01": {"at_most": 0.1},
+    "squared": {"at_least": 0.05}, "t100": {"at_least": 0.3}, "t10": {"at_most": 0.1}, "t01": {"at_most": 0.1},
     "lost_none": {"at_least": 2}, "lost_norm": {"at_most": 0}}
 clipping = Experiment(
     "clipping", slide="Télécom, *Exploding: gradient clipping*", seconds=20, unit="loss at last",

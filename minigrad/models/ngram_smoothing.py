@@ -147,8 +147,9 @@ def shares_by_em(parts: np.ndarray, depth: np.ndarray, rounds: int = 200, tolera
     """s_1 ... s_N that make held-out tokens most probable, by expectation-maximisation from 1/2.
 
     parts (T, N + 1): P of each token by the orders 0 ... N alone, the uniform first.  depth (T,): the longest order
-    whose context was seen. A token is drawn by order `depth` with probability s, else handed down; the s of an order
-    that no token reaches stays 1/2.
+    whose context was seen. A token is drawn by order `depth` with probability s, else handed down. Each order hands
+    down one token more than it was seen to: no s is 1, so no word has the probability 0, whatever the held-out text
+    lacks. The s of an order that no token reaches is 0.
     """
     orders = parts.shape[1] - 1
     s = np.full(orders, 0.5)
@@ -159,8 +160,7 @@ def shares_by_em(parts: np.ndarray, depth: np.ndarray, rounds: int = 200, tolera
         drawn = np.hstack([down[:, :1], own * np.hstack([down[:, 1:], np.ones((len(parts), 1))])]) * parts
         drawn /= np.maximum(drawn.sum(1, keepdims=True), 1e-300)
         upto = np.cumsum(drawn, 1)[:, 1:]                        # (T, N): by order n or a shorter one
-        arrived = (upto * reached).sum(0)
-        fresh = np.divide((drawn[:, 1:] * reached).sum(0), arrived, out=s.copy(), where=arrived > 0)
+        fresh = (drawn[:, 1:] * reached).sum(0) / ((upto * reached).sum(0) + 1)
         if np.abs(fresh - s).max(initial=0) < tolerance:
             return fresh
         s = fresh

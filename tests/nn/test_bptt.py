@@ -15,11 +15,11 @@ def sequence(device: str = "cpu", batch: int = B) -> mg.Tensor:
     return mg.tensor(np.random.default_rng(1).normal(size=(T, batch, D)), device=device)
 
 
-@pytest.mark.parametrize("cell", [nn.RNNCell(D, H), nn.GRUCell(D, H), nn.LSTMCell(D, H)], ids=["rnn", "gru", "lstm"])
-def test_the_unrolled_states_are_those_of_the_layer(cell, device):
-    cell.to(mg.float64).to(device)
+@pytest.mark.parametrize("kind", [nn.RNNCell, nn.GRUCell, nn.LSTMCell], ids=["rnn", "gru", "lstm"])
+def test_the_unrolled_states_are_those_of_the_layer(kind, device):
+    cell = kind(D, H).to(mg.float64).to(device)
     x = sequence(device)
-    layer = {nn.RNNCell: nn.RNN, nn.GRUCell: nn.GRU, nn.LSTMCell: nn.LSTM}[type(cell)](D, H).to(mg.float64).to(device)
+    layer = {nn.RNNCell: nn.RNN, nn.GRUCell: nn.GRU, nn.LSTMCell: nn.LSTM}[kind](D, H).to(mg.float64).to(device)
     layer.load_state_dict({f"{name}_l0": p for name, p in cell.state_dict().items()})
     states, (y, last) = bptt.unroll(cell, x), layer(x)
     np.testing.assert_allclose(mg.stack(states.h).detach().cpu().numpy(), y.detach().cpu().numpy(), atol=1e-14)
