@@ -145,10 +145,10 @@ def _checked(ids: Any, n: int, vocab: int | None, lengths: Any) -> tuple[np.ndar
     if ids.ndim != 1 or ids.size and ids.dtype.kind not in "iu":
         raise ValueError(describe(f"n-grams are counted in whole numbers (T,), not in {ids.dtype} {ids.shape}.",
                                   fix="vocabulary.encode(tokens) makes ids; flat(sentences) joins sentences."))
-    top = int(ids.max(initial=-1))
+    low, top = (int(ids.min()), int(ids.max())) if ids.size else (0, -1)
     vocab = top + 1 if vocab is None else vocab
-    if top >= vocab or ids.min(initial=0) < 0:
-        raise IndexRangeError(describe(f"an id is {top if top >= vocab else ids.min()}; ids here are 0 to {vocab - 1}.",
+    if low < 0 or top >= vocab:
+        raise IndexRangeError(describe(f"an id is {low if low < 0 else top}; ids here are 0 to {vocab - 1}.",
                                        fix="the size of the vocabulary that encoded the text."))
     sizes = np.array([len(ids)]) if lengths is None else np.asarray(lengths, np.int64)
     if sizes.sum() != len(ids) or sizes.min(initial=0) < 0:

@@ -7,6 +7,7 @@ names: the window is drawn for each word (so near words count more), frequent wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -32,12 +33,14 @@ def corpus_of(sentences: Iterable[Sequence[str]], vocabulary: Vocabulary) -> Cor
 
     Raises ValueError if nothing is left.
     """
-    kept = [[word for word in sentence if word in vocabulary] for sentence in sentences]
-    lengths = [len(sentence) for sentence in kept]
-    if not any(lengths):
+    lines = list(sentences)
+    known = {token: k for k, token in enumerate(vocabulary.tokens)}
+    lengths = list(map(len, lines))
+    ids = np.fromiter(map(known.get, chain.from_iterable(lines), repeat(-1)), np.int64, sum(lengths))
+    kept = ids >= 0
+    if not kept.any():
         raise ValueError("no word of these sentences is in the vocabulary: lower min_count, or give more text")
-    ids = vocabulary.encode(word for sentence in kept for word in sentence)
-    return Corpus(ids, np.repeat(np.arange(len(kept)), lengths), list(vocabulary.tokens))
+    return Corpus(ids[kept], np.repeat(np.arange(len(lines)), lengths)[kept], list(vocabulary.tokens))
 
 
 # ---------------------------------------------------------------------------------------------- windows and pairs

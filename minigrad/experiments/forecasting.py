@@ -13,29 +13,21 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigrad import nn, no_grad, optim, viz
+from minigrad import models, nn, no_grad, optim, viz
 from minigrad.data.sine_series import NOISE_FLOOR, forecasting_sets
 from minigrad.experiments import Context, Experiment, Target
-from minigrad.models.forecaster import (
-    DeepRNN,
-    DeepRNNDense,
-    DenseForecaster,
-    GRUForecaster,
-    LSTMForecaster,
-    SimpleRNN,
-)
 from minigrad.nn import functional as F
 
 # result name -> row, the slide's test MSE (None: it prints none), the network, Adam's rate.  At Keras's default rate of
 # 1e-3 a single unit is still on its way after 20 epochs, and how far depends on the seed: shown, and judged at 5e-3.
 NETWORKS: dict[str, tuple[str, float | None, Callable[[], nn.Module], float]] = {
-    "simple_rnn_default": ("SimpleRNN(1), rate 1e-3", 0.011026302369932333, SimpleRNN, 1e-3),
-    "simple_rnn": ("SimpleRNN(1), rate 5e-3", 0.011026302369932333, SimpleRNN, 5e-3),
-    "dense": ("Dense(1) on the flat window", 0.003993967570985357, DenseForecaster, 1e-3),
-    "deep": ("Deep RNN 20-20-1", 0.003197280486735205, DeepRNN, 1e-3),
-    "deep_dense": ("Deep RNN 20-20 + Dense(1)", 0.002757748544837038, DeepRNNDense, 1e-3),
-    "lstm": ("LSTM 20-20 + Dense(1)", None, LSTMForecaster, 1e-3),
-    "gru": ("GRU 20-20 + Dense(1)", None, GRUForecaster, 1e-3),
+    "simple_rnn_default": ("SimpleRNN(1), rate 1e-3", 0.011026302369932333, models.SimpleRNN, 1e-3),
+    "simple_rnn": ("SimpleRNN(1), rate 5e-3", 0.011026302369932333, models.SimpleRNN, 5e-3),
+    "dense": ("Dense(1) on the flat window", 0.003993967570985357, models.DenseForecaster, 1e-3),
+    "deep": ("Deep RNN 20-20-1", 0.003197280486735205, models.DeepRNN, 1e-3),
+    "deep_dense": ("Deep RNN 20-20 + Dense(1)", 0.002757748544837038, models.DeepRNNDense, 1e-3),
+    "lstm": ("LSTM 20-20 + Dense(1)", None, models.LSTMForecaster, 1e-3),
+    "gru": ("GRU 20-20 + Dense(1)", None, models.GRUForecaster, 1e-3),
 }
 SLIDE = {name: slide for name, (_, slide, _, _) in NETWORKS.items() if slide is not None}
 LABELS = {"last_value": "Last value", "least_squares": "Least squares on the flat window",

@@ -2,7 +2,9 @@
 from .agreement import AgreementReader
 from .char_rnn import CharRNN, MemorylessChar, spell
 from .forecaster import DeepRNN, DeepRNNDense, DenseForecaster, GRUForecaster, LSTMForecaster, SimpleRNN
+from .ngram import NGram
+from .ngram_arpa import from_arpa, to_arpa
 from .sequence_reader import SequenceReader
 
 __all__ = ["AgreementReader", "CharRNN", "DeepRNN", "DeepRNNDense", "DenseForecaster", "GRUForecaster",
-           "LSTMForecaster", "MemorylessChar", "SequenceReader", "SimpleRNN", "spell"]
+           "LSTMForecaster", "MemorylessChar", "NGram", "SequenceReader", "SimpleRNN", "from_arpa", "spell", "to_arpa"]

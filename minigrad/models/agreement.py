@@ -5,11 +5,13 @@ answer is an index of ANSWERS at every word of x (N, T); only those at the blank
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from .. import nn
 from ..create import tensor
-from ..data.agreement import ANSWERS, BLANK, IGNORE, NOUNS, WORDS, Agreement, encode, sentence
+from ..data.agreement import ANSWERS, IGNORE, NOUNS, WORDS, Agreement, encode, sentence
 from ..nn.recurrent import Recurrent
 from ..tensor import Tensor, no_grad
 
@@ -26,6 +28,11 @@ class AgreementReader(nn.Module):
         """Word ids x (B, T) -> scores of the answers (B, T, 5)"""
         h, _ = self.layer(self.embedding(x))   # (B, T, H)
         return self.read(h)
+
+    def answers(self, data: Agreement) -> np.ndarray:
+        """The best answer at every word of the texts -> (N, T)."""
+        with no_grad():
+            return self(tensor(data.x, device=self.read.weight.device)).cpu().numpy().argmax(-1)
 
 
 def nearest_noun(data: Agreement) -> np.ndarray:
@@ -49,10 +56,10 @@ def bigram(train: Agreement, data: Agreement) -> np.ndarray:
     return counts.argmax(1)[before]
 
 
-def answers(model: AgreementReader, data: Agreement) -> np.ndarray:
-    """The model's best answer at every word -> (N, T)."""
-    with no_grad():
-        return model(tensor(data.x, device=model.read.weight.device)).cpu().numpy().argmax(-1)
+def spread(givers: Sequence[Callable[[Agreement], np.ndarray]], tests: Sequence[Agreement], what: str) -> np.ndarray:
+    """Smallest, median and largest accuracy of some models in each of K tests -> (3, K)."""
+    right = [[accuracy(give(test), test, what) for test in tests] for give in givers]
+    return np.percentile(right, (0, 50, 100), axis=0)
 
 
 def accuracy(answers: np.ndarray, data: Agreement, what: str) -> float:
@@ -61,7 +68,7 @@ def accuracy(answers: np.ndarray, data: Agreement, what: str) -> float:
     return float((answers == data.y)[asked].mean())
 
 
-def read_out(model: AgreementReader, what: str, data: Agreement, fresh: Agreement) -> tuple[int, float]:
+def read_out(model: AgreementReader, data: Agreement, fresh: Agreement, what: str) -> tuple[int, float]:
     """The unit of an LSTM whose cell alone tells, at every word of the gap, was from were ("verb") or he from she.
 
     Of all units the one whose two means over the gaps of `data` lie furthest apart, over its spread; with the threshold
@@ -88,13 +95,13 @@ def gates(model: AgreementReader, data: Agreement) -> dict[str, np.ndarray]:
         return nn.gate_trace(layer, model.embedding(tensor(data.x, device=model.read.weight.device)))
 
 
-def story(model: AgreementReader, unit: int, first: str, second: str) -> tuple[dict[str, np.ndarray], list[str]]:
-    """One unit while the model reads of a subject, then of another, for `viz.gates`: (trace, words with its answers).
+def story(model: AgreementReader, what: str, unit: int) -> tuple[dict[str, np.ndarray], list[str], list[int]]:
+    """One unit while the model reads of a king, then of queens ("verb") or of a queen ("pronoun"), for `viz.gates`.
 
-    Each noun is the attractor in the other's sentence.
+    Each is the attractor in the other's sentence. -> its trace, the words with the model's answers, the steps of these.
     """
-    inside = ["often", "near", "the", "monks"]
+    first, second, inside = "king", "queens" if what == "verb" else "queen", ["often", "near", "the", "monks"]
     text = encode(sentence(first, inside, second), sentence(second, inside, first, ("happy", "sang")))
-    said = answers(model, text)[0]
-    words = [word + ANSWERS[a] if word == BLANK else word for word, a in zip(text.texts[0], said, strict=True)]
-    return {name: part[:, 0, unit] for name, part in gates(model, text).items()}, words
+    said, blanks = model.answers(text)[0], np.nonzero(text.y[0] != IGNORE)[0].tolist()
+    words = [word + ANSWERS[said[t]] if t in blanks else word for t, word in enumerate(text.texts[0])]
+    return {name: part[:, 0, unit] for name, part in gates(model, text).items()}, words, blanks

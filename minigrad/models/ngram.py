@@ -20,6 +20,7 @@ from ..errors import IndexRangeError, describe
 from . import ngram_smoothing as smooth
 from .ngram_trie import Trie
 
+Ids = Sequence[int] | np.ndarray
 SMOOTHINGS = ("mle", "add-k", "interpolation", "katz", "kneser-ney")
 
 
@@ -123,7 +124,7 @@ class NGram:
 
     # ------------------------------------------------------------------------------------------ one context
 
-    def distribution(self, context: Sequence[int] = ()) -> np.ndarray:
+    def distribution(self, context: Ids = ()) -> np.ndarray:
         """P(w | context) of every w, (V,), float64; the last n - 1 ids of the context count, [bos] begins a sentence.
 
         Maximum likelihood has no value after a context that was never followed by a word (0 / 0): all NaN.
@@ -143,18 +144,18 @@ class NGram:
                 p[trie.levels[n + 1].word[after]] = self.tables.prob[n + 1][after]
         return p
 
-    def prob(self, context: Sequence[int], w: int) -> float:
+    def prob(self, context: Ids, w: int) -> float:
         """P(w | context), as in `distribution`."""
         return float(self.distribution(context)[_ids([w], self.trie.vocab)[0]])
 
-    def top(self, context: Sequence[int], k: int = 5) -> list[tuple[int, float]]:
+    def top(self, context: Ids, k: int = 5) -> list[tuple[int, float]]:
         """The k most probable next ids with their probabilities; of equal ones the smaller id first, none for 0 / 0."""
         p = self.distribution(context)
         if np.isnan(p).any():
             return []
         return [(int(w), float(p[w])) for w in np.argsort(-p, kind="stable")[:k]]
 
-    def sample(self, rng: np.random.Generator, length: int = 100, context: Sequence[int] | None = None) -> list[int]:
+    def sample(self, rng: np.random.Generator, length: int = 100, context: Ids | None = None) -> list[int]:
         """Ids drawn one after another, up to <eos> (not returned) or `length` of them.
 
         context: what came before, not returned either; by default [bos], the beginning of a sentence.
@@ -188,7 +189,7 @@ class NGram:
             logs = np.log(np.nan_to_num(p, nan=0.0))
         return logs if self.bos is None or _is_stream(text) else logs[past > 0]
 
-    def score(self, sentence: Sequence[int]) -> float:
+    def score(self, sentence: Ids) -> float:
         """ln P(sentence), the sum over its tokens and its end.   Télécom, *(2) Test using a RNN*."""
         return float(self.log_probs([sentence]).sum())
 

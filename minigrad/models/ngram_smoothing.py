@@ -100,7 +100,7 @@ def modified_discounts(counts: np.ndarray) -> tuple[float, float, float]:
     if (n[1:5] == 0).any():
         return NO_DISCOUNTS
     y = n[1] / (n[1] + 2 * n[2])
-    one, two, more = (r - (r + 1) * y * n[r + 1] / n[r] for r in (1, 2, 3))
+    one, two, more = (float(r - (r + 1) * y * n[r + 1] / n[r]) for r in (1, 2, 3))
     return (one, two, more) if 0 <= one <= 1 and 0 <= two <= 2 and 0 <= more <= 3 else NO_DISCOUNTS
 
 

@@ -55,7 +55,7 @@ class HierarchicalSoftmax(nn.Module):
     def probabilities(self, h: Tensor) -> Tensor:
         """h (B, E) -> (B, V); a row sums to 1 by the tree alone."""
         b, v = h.shape[0], len(self.nodes)
-        every = h.reshape(b, 1, -1) + zeros(1, v, 1, device=h.device)            # (B, V, E)
+        every = h.reshape(b, 1, -1) + zeros(1, v, 1, dtype=h.dtype, device=h.device)            # (B, V, E)
         words = np.tile(np.arange(v), b)
         return self._log_p(every.reshape(b * v, -1), words).exp().reshape(b, v)
 

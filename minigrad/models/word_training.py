@@ -10,6 +10,7 @@ goes over its counts. The readable forms take Adam, GloVe its paper's AdaGrad, t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,15 +40,17 @@ class Seen(NamedTuple):
 
 def train_words(model: SkipGram | CBOW | GloVe, corpus: Corpus, *, window: int | None = None, dynamic: bool = True,
                 subsampling: float | None = None, formula: str = "paper", epochs: int = 5, lr: float | None = None,
-                batch: int | None = None, rng: np.random.Generator | None = None, fast: bool | None = None
-                ) -> Iterator[Seen]:
+                batch: int | None = None, rng: np.random.Generator | None = None, fast: bool | None = None,
+                workers: int = 1) -> Iterator[Seen]:
     """Train a model on a text; yields a `Seen` up to 20 times, with the model usable each time.
 
     window: context words on each side (5; GloVe 10).  dynamic: drawn from 1 ... window for each word, in GloVe weighted
     by 1/distance.  subsampling, formula: see `keep_probability`; None keeps all.  lr: fused 0.025, Adam 0.01, GloVe
     0.05.  batch: words of the fused form (a multiple of 16; None: see `nn.fused.skipgram.sizes`), pairs, words or
     entries elsewhere (1024).  rng: the host generator if None.
-    fast: None takes the fused form where there is one, True insists on it, False forbids it.
+    fast: None takes the fused form where there is one, True insists on it, False forbids it.  workers: threads of the
+    fused form, for a BLAS of one thread (OPENBLAS_NUM_THREADS=1). They write to the same tables and now and then lose a
+    change of another (Recht et al. 2011, *Hogwild*), so only one worker gives the same vectors each time.
     Raises ValueError where there is none, and for a text without a pair; MinigradError when the training diverges.
     """
     rng = generator() if rng is None else rng
@@ -60,7 +63,7 @@ def train_words(model: SkipGram | CBOW | GloVe, corpus: Corpus, *, window: int |
     else:
         text = _Text(corpus, window or 5, dynamic, subsampling, formula, rng)
         if fused and fast is not False:
-            steps = _fused(model, text, epochs, lr or 0.025, batch)
+            steps = _fused(model, text, epochs, lr or 0.025, batch, workers)
         else:
             steps = _readable(model, text, epochs, lr or 0.01, batch or 1024)
     return _reports(steps)
@@ -68,16 +71,15 @@ def train_words(model: SkipGram | CBOW | GloVe, corpus: Corpus, *, window: int |
 
 def _reports(steps: Iterator[tuple[float, float, float]]) -> Iterator[Seen]:
     """Join (share done, sum of losses, their number) into at most REPORTS reports."""
-    total = count = due = 0.0
+    total = count = said = 0.0
     for share, loss, number in steps:
         total, count = total + loss, count + number
         if not np.isfinite(total):
             raise MinigradError(describe(f"the word vectors diverged after {share:.0%} of the training.",
                                          fix="a lower lr, or a smaller batch"))
-        if share >= due and count:
+        if int(share * REPORTS) > said and count:
             yield Seen(share, total / count)
-            total = count = 0.0
-            due = share + 1 / REPORTS
+            total, count, said = 0.0, 0.0, int(share * REPORTS)
 
 
 class _Text:
@@ -102,31 +104,40 @@ class _Text:
         return ids, left, right
 
 
-def _fused(model: SkipGram, text: _Text, epochs: int, lr: float, batch: int | None
+def _fused(model: SkipGram, text: _Text, epochs: int, lr: float, batch: int | None, workers: int
            ) -> Iterator[tuple[float, float, float]]:
     """Plain gradient steps on both tables, side by side in one array; the rate falls to 1/250, as in word2vec."""
     output: Any = model.output
     e, u, w = model.embedding.weight.data, output.weight.data, text.window
-    table = np.concatenate([e, u], axis=1)
-    step = None
-    for epoch in range(epochs):
-        ids, left, right = text.epoch()
-        if step is None:
-            many, shared = sizes(text.most, float(np.mean(left + right)), output.negatives, lr)
-            step = SkipGramStep(e.shape[1], w, batch or many, -(-shared * (batch or many) // many), output.negatives,
-                                e.dtype)
-        n = step.batch
-        count = -(-len(ids) // n)              # the last batch is filled up with words that have no context
-        more = count * n - len(ids)
-        ids, left, right = np.pad(ids, (w, w + more)), np.pad(left, (0, more)), np.pad(right, (0, more))
-        for b in range(0, count, max(1, CHUNK // n)):
-            end = min(b + max(1, CHUNK // n), count)
-            noise = output.noise.draw(text.rng, (end - b, step.shared))
-            rate = lr * max(1 - (epoch + b / count) / epochs, 1 / 250)
-            loss, pairs_seen = step.chunk(table, ids[b * n:end * n + 2 * w], left[b * n:end * n],
-                                          right[b * n:end * n], noise, rate)
-            e[...], u[...] = table[:, :e.shape[1]], table[:, e.shape[1]:]
-            yield (epoch + end / count) / epochs, loss, pairs_seen
+    dim, table = e.shape[1], np.concatenate([e, u], axis=1)
+    steps: list[SkipGramStep] = []
+    loss = seen = said = 0.0
+    with ThreadPoolExecutor(workers) as pool:
+        for epoch in range(epochs):
+            ids, left, right = text.epoch()
+            if not steps:
+                most, shared = sizes(text.most, float(np.mean(left + right)), output.negatives, lr)
+                n = batch or most
+                shared = -(-shared * n // most)
+                steps = [SkipGramStep(dim, w, n, shared, output.negatives, e.dtype) for _ in range(workers)]
+            batches, size = -(-len(ids) // n), max(1, CHUNK // n)
+            more = batches * n - len(ids)      # the last batch is filled up with words that have no context
+            ids, left, right = np.pad(ids, (w, w + more)), np.pad(left, (0, more)), np.pad(right, (0, more))
+            for first in range(0, batches, size * workers):
+                ends = [min(first + size * k, batches) for k in range(workers + 1)]
+                rate = lr * max(1 - (epoch + first / batches) / epochs, 1 / 250)
+                jobs = [(table, ids[a * n:b * n + 2 * w], left[a * n:b * n], right[a * n:b * n],
+                         output.noise.draw(text.rng, (b - a, shared)), rate)
+                        for a, b in zip(ends, ends[1:], strict=False) if a < b]
+                each = pool.map(SkipGramStep.chunk, steps, *zip(*jobs, strict=True)) if workers > 1 else [
+                    steps[0].chunk(*jobs[0])]
+                for one, pairs_seen in each:
+                    loss, seen = loss + one, seen + pairs_seen
+                share = (epoch + ends[-1] / batches) / epochs
+                if int(share * REPORTS) > said:
+                    e[...], u[...] = table[:, :dim], table[:, dim:]
+                    yield share, loss, seen
+                    loss, seen, said = 0.0, 0.0, int(share * REPORTS)
 
 
 def _readable(model: SkipGram | CBOW, text: _Text, epochs: int, lr: float, batch: int

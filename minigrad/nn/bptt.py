@@ -60,7 +60,11 @@ def jacobian_products(cell: RNNCell, h: Sequence[Tensor]) -> np.ndarray:
 
     Chemnitz, *Vanishing and exploding gradients* (its h'_k W_h); Escalera, *Vanilla RNN Gradient Flow*, leaves the
     slope out on the first of its slides.
+    Raises ValueError for a residual cell, whose factors are these and the identity.
     """
+    if cell.residual:
+        raise ValueError(f"jacobian_products multiplies slopes and W_hh, and {cell._tree()} adds the state "
+                         "itself: state_jacobians reads the tape")
     w, slope = _host(cell.weight_hh), SLOPES[cell.nonlinearity]
     products = [np.eye(len(w), dtype=w.dtype)]
     for state in reversed(h[1:]):
@@ -95,7 +99,7 @@ def weight_terms(cell: Cell, x: Tensor, loss: Callable[[Tensor], Tensor]) -> np.
     """
     weights = cell.weights
     copies = [clone(weights.hh) for _ in range(x.shape[0])]
-    state = cell._start(x[0], *[None] * len(cell.state_sizes))
+    state = cell._start(x[0], None)
     for x_t, copy in zip(x.unbind(0), copies, strict=True):
         state = cell.step(x_t, state, weights._replace(hh=copy))
     return np.stack([_host(g) for g in grad(loss(state[0]), copies)])

@@ -10,7 +10,7 @@ from typing import Any
 from ..create import zeros
 from ..errors import ShapeError, describe
 from ..tensor import Tensor
-from .forms import KINDS, Form, GRUForm, LSTMForm, RNNForm, State, Weights, check_bias
+from .forms import KINDS, Form, GRUForm, LSTMForm, RNNForm, State, Weights, check_bias, given_state
 from .module import Parameter
 
 
@@ -35,18 +35,24 @@ class Cell(Form):
         own = vars(self)
         return Weights._make([own.get(kind) for kind in KINDS])
 
-    def _start(self, x: Tensor, *states: Tensor | None) -> State:
-        """The states, zeros where none was given; all shapes checked."""
+    def _start(self, x: Tensor, state: Any) -> State:
+        """The state, zeros where none was given; all shapes checked."""
+        given = given_state(self, x, state, len(self.state_sizes))
+        if x.ndim not in (1, 2):
+            raise ShapeError(describe(f"{type(self).__name__} takes one step, (B, {self.input_size}) or "
+                                      f"({self.input_size}), and x is {tuple(x.shape)}.", x=x._made(),
+                                      fix=f"for x_t in x: state = cell(x_t, state); or nn.{type(self).__name__[:-4]}"))
         if x.shape[-1] != self.input_size:
             raise ShapeError(describe(f"{type(self).__name__} takes {self.input_size} inputs a step, and x is "
                                       f"{tuple(x.shape)}.", x=x._made(), fix="x is (B, input_size)"))
         shapes = [(*x.shape[:-1], size) for size in self.state_sizes]
-        for s, shape in zip(states, shapes, strict=True):
-            if s is not None and s.shape != shape:
+        if given is None:
+            return tuple([zeros(shape, dtype=x.dtype, device=x.device) for shape in shapes])
+        for s, shape in zip(given, shapes, strict=True):
+            if s.shape != shape:
                 raise ShapeError(describe(f"the state of {type(self).__name__} is {tuple(s.shape)}, and x "
                                           f"{tuple(x.shape)} needs {shape}.", state=s._made()))
-        return tuple([zeros(shape, dtype=x.dtype, device=x.device) if s is None else s
-                      for s, shape in zip(states, shapes, strict=True)])
+        return given
 
 
 class RNNCell(RNNForm, Cell):
@@ -84,7 +90,7 @@ class LSTMCell(LSTMForm, Cell):
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """x (B, D), (h, c) each (B, H) -> (h', c')"""
-        h, c = self.step(x, self._start(x, *(state or (None, None))), self.weights)
+        h, c = self.step(x, self._start(x, state), self.weights)
         return h, c
 
 

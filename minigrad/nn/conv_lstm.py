@@ -16,7 +16,7 @@ from ..ops_select import chunk
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .forms import check_bias
+from .forms import check_bias, given_state
 from .fused.conv_lstm import conv_lstm_sequence
 from .module import Module, Parameter
 
@@ -45,7 +45,7 @@ class _Convolutional(Module):
     gates = "ifgo"                             # the order of the rows: where `init` finds the forget gate
 
     def _choose(self, input_size: int, hidden_size: int, kernel_size: int | tuple[int, int], bias: bool | str) -> None:
-        kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        kernel = tuple(kernel_size) if isinstance(kernel_size, (tuple, list)) else (kernel_size, kernel_size)
         if len(kernel) != 2 or any(k < 1 or k % 2 == 0 for k in kernel):
             raise ShapeError(f"kernel_size of {type(self).__name__} is odd, so that a window has a middle: not "
                              f"{kernel_size!r}")
@@ -78,8 +78,6 @@ class _Convolutional(Module):
         if x.device is not device:
             raise DeviceError(describe(f"{name} lies on {device.name!r}, and x on {x.device.name!r}.", x=x._made(),
                                        fix=f"model.to({device.name!r}), or x.to(...)"))
-        if state is not None and len(state) != 2:
-            raise ShapeError(describe(f"the state of {name} is (h, c), and {len(state)} tensors came."))
         for s in state or ():
             if s.shape != shape:
                 raise ShapeError(describe(f"the state of {name} is {tuple(s.shape)}, and x {tuple(x.shape)} needs "
@@ -106,6 +104,7 @@ class ConvLSTMCell(_Convolutional):
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """x (B, C, height, width), h and c (B, H, height, width) -> (h', c')"""
+        given_state(self, x, state, 2)
         shape = (*x.shape[:-3], self.hidden_size, *x.shape[-2:])
         self._check(x, "B, C, height, width", state, shape, self.weight_ih.device)
         if state is None:
@@ -127,6 +126,7 @@ class ConvLSTM(_Convolutional):
     """
 
     weight_ih_l0: Parameter
+    single_ndim = 4                            # axes of x without a batch: `nn.truncated` asks
 
     def __init__(self, input_size: int, hidden_size: int, kernel_size: int | tuple[int, int], num_layers: int = 1,
                  bias: bool | str = True, batch_first: bool = False, *, fused: bool = True) -> None:
@@ -139,6 +139,7 @@ class ConvLSTM(_Convolutional):
 
     def forward(self, x: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """x (T, B, C, height, width), h and c (layers, B, H, height, width) -> output, (h, c)"""
+        given_state(self, x, hx, 2)
         single = x.ndim == 4
         batch = () if single else (x.shape[0 if self.batch_first else 1],)
         self._check(x, "B, T, C, height, width" if self.batch_first else "T, B, C, height, width", hx,

@@ -25,11 +25,23 @@ class EmbeddingLSTM(Module):
     padding_idx); everything else runs the two layers. The results are the same; joined=False forbids the node.
     """
 
+    single_ndim = 1                            # axes of ids without a batch: `nn.truncated` asks
+
     def __init__(self, num_embeddings: int, embedding_dim: int, hidden_size: int, num_layers: int = 1, *,
                  padding_idx: int | None = None, joined: bool = True, **options: Any) -> None:
         self.embedding = Embedding(num_embeddings, embedding_dim, padding_idx)
         self.lstm = LSTM(embedding_dim, hidden_size, num_layers, **options)
         self.joined = joined
+
+    @property
+    def batch_first(self) -> bool:
+        """Are ids and output (B, T, ...)?"""
+        return self.lstm.batch_first
+
+    @property
+    def bidirectional(self) -> bool:
+        """Does the LSTM read in both directions?"""
+        return self.lstm.bidirectional
 
     def forward(self, ids: Tensor, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
         """ids (T, B) of 0 ... V - 1, hx as in `LSTM` -> output (T, B, H), (h, c) each (layers, B, H).

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..create import zeros
+from ..errors import ShapeError, describe
 from ..tensor import Tensor
 from . import init
 from .gate_order import from_order, to_order
@@ -208,7 +209,32 @@ def check_bias(bias: bool | str) -> bool | str:
     """True (two, as in PyTorch), "one" (as in most decks and Keras) or False; else a ValueError."""
     if bias not in (True, False, "one"):
         raise ValueError(f"bias is True (b_ih and b_hh), 'one' (b_ih alone) or False, not {bias!r}")
-    return bias
+    return bias if bias == "one" else bool(bias)           # 1 and np.True_ are equal to True, but not it
+
+
+def given_state(of: Module, x: Any, state: Any, n: int = 1) -> State | None:
+    """The state of n tensors that came with x, as a tuple; None where none came.
+
+    Raises TypeError (x or a part of the state is no Tensor), ShapeError (h alone where (h, c) is taken, or (h, c) where
+    h is).
+    """
+    if not isinstance(x, Tensor):
+        pair = type(x) is tuple
+        raise TypeError(describe(f"{of._tree()} takes a Tensor, and x is of type {type(x).__name__}.",
+                                 likely="x is (output, state), what a layer gave" if pair else None,
+                                 fix="y, state = layer(x), and pass y on" if pair else "mg.tensor(x)"))
+    if state is None:
+        return None
+    parts, usual = tuple(state) if isinstance(state, (tuple, list)) else (state,), "h" if n == 1 else "(h, c)"
+    for s in parts:
+        if not isinstance(s, Tensor):
+            raise TypeError(describe(f"the state of {of._tree()} is {usual}, of Tensors, and a value of type "
+                                     f"{type(s).__name__} came.",
+                                     fix=f"hx={usual}, None for zeros; lengths=... by its name"))
+    if len(parts) != n:
+        raise ShapeError(describe(f"the state of {of._tree()} has {n} tensor{'s' * (n > 1)}, and {len(parts)} came.",
+                                  fix=f"{usual}, as the last call gave it"))
+    return parts
 
 
 def _one_of(option: str, value: str, choices: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from ..ops import concatenate, sigmoid, stack, swapaxes, tanh, unsqueeze
 from ..ops_select import chunk
 from ..tensor import Tensor, no_grad
 from . import functional as F
+from .forms import given_state
 from .rnn import LSTM
 
 GATES = ("i", "f", "g", "o", "c", "h")
@@ -33,6 +34,7 @@ def gate_trace(lstm: LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None = None, *
     projection, no forget gate, coupled gates).
     """
     _check(lstm, layer, reverse)
+    lstm._check(x, given_state(lstm, x, hx, 2))
     single = x.ndim == 2
     with no_grad():
         steps = unsqueeze(x, 1) if single else swapaxes(x, 0, 1) if lstm.batch_first else x         # (T, B, D)
@@ -46,6 +48,8 @@ def gate_trace(lstm: LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None = None, *
 
 
 def _check(lstm: LSTM, layer: int, reverse: bool) -> None:
+    if not isinstance(lstm, LSTM):
+        raise ValueError(f"gate_trace reads the gates of an nn.LSTM, and {type(lstm).__name__} is none")
     if not 0 <= layer < lstm.num_layers or reverse > lstm.bidirectional:
         raise ValueError(f"this LSTM has {lstm.num_layers} layers and {1 + lstm.bidirectional} directions: there is no "
                          f"layer {layer}" + ", reverse" * reverse)

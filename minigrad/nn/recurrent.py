@@ -19,7 +19,7 @@ from ..ops import concatenate, squeeze, stack, swapaxes, unsqueeze, where
 from ..ops_select import split
 from ..tensor import Tensor
 from . import functional as F
-from .forms import KINDS, Form, State, Weights, check_bias
+from .forms import KINDS, Form, State, Weights, check_bias, given_state
 from .utils.rnn import PackedSequence, pack_like, pad_packed_sequence
 
 Sequence = tuple[Tensor, State]                # h of all steps (T, B, H), and the state after the last
@@ -123,14 +123,14 @@ class Recurrent(Form):
         lengths: how many steps each example has, B integers in any order, each from 1 to T. After its end an example's
         state stays as it is, so the final state is that of its last step; outputs there are 0; what stands in x there
         (even NaN) changes nothing. The reverse direction starts at each example's own end.
-        Raises ShapeError, DTypeError (lengths), DeviceError.
+        Raises ShapeError, DTypeError, DeviceError, TypeError (x or hx is no Tensor).
         """
         if isinstance(x, PackedSequence):
             return self._packed(x, hx, lengths)
         return self._padded(x, hx, lengths)
 
     def _padded(self, x: Tensor, hx: Any, lengths: Any) -> tuple[Tensor, Any]:
-        given = None if hx is None else tuple(hx) if len(self.state_sizes) > 1 else (hx,)
+        given = given_state(self, x, hx, len(self.state_sizes))
         single = x.ndim == 2
         self._check(x, given)
         if single:
@@ -194,7 +194,7 @@ class Recurrent(Form):
         return None if n.min() == T else np.arange(T)[:, None] < n
 
     def _check(self, x: Tensor, given: State | None) -> None:
-        """Raise ShapeError or DeviceError with this layer's name and sizes."""
+        """Raise ShapeError, DeviceError or DTypeError with this layer's name and sizes."""
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             raise ShapeError(describe(f"{self._tree()} cannot take {tuple(x.shape)}.", x=x._made(), fix="x is " + (
                 f"(B, T, {self.input_size})" if self.batch_first else f"(T, B, {self.input_size})")
@@ -203,15 +203,18 @@ class Recurrent(Form):
             raise ShapeError(describe(f"{self._tree()} needs at least one step and one example: x is "
                                       f"{tuple(x.shape)}.", x=x._made()))
         weight = vars(self)[self._names[0][0]]
-        if x.device is not weight.device:
-            raise DeviceError(describe(f"{self._tree()} lies on {weight.device.name!r}, and x on {x.device.name!r}.",
-                                       x=x._made(), fix=f"model.to({x.device.name!r}), or x.to(...)"))
+        for what, t in (("x", x), *[("its state", s) for s in given or ()]):
+            if t.device is not weight.device:
+                raise DeviceError(describe(f"{self._tree()} lies on {weight.device.name!r}, and {what} on "
+                                           f"{t.device.name!r}.", made_at=t._made(),
+                                           fix=f"model.to({t.device.name!r}), or {what.split()[-1]}.to(...)"))
+            if t.dtype.kind == "f" and t.dtype != weight.dtype:
+                raise DTypeError(describe(f"{self._tree()} is of {weight.dtype}, and {what} of {t.dtype}.",
+                                          made_at=t._made(), fix=f"{what.split()[-1]}.to(mg.{weight.dtype}), or "
+                                                                 f"model.to(mg.{t.dtype})"))
         if given is None:
             return
         batch = () if x.ndim == 2 else (x.shape[0 if self.batch_first else 1],)
-        if len(given) != len(self.state_sizes):
-            raise ShapeError(describe(f"the state of {self._tree()} has {len(self.state_sizes)} tensors, and "
-                                      f"{len(given)} came."))
         for s, size in zip(given, self.state_sizes, strict=True):
             shape = (len(self._names), *batch, size)
             if s.shape != shape:

@@ -41,7 +41,7 @@ def truncated(layer: Callable[..., tuple[Tensor, Any]], x: Tensor, hx: Any = Non
 
 def _windows(layer: Callable[..., tuple[Tensor, Any]], x: Tensor, hx: Any, k1: int, k2: int
              ) -> Iterator[tuple[int, Tensor, Any]]:
-    axis = 1 if getattr(layer, "batch_first", False) and x.ndim > 2 else 0
+    axis = 1 if getattr(layer, "batch_first", False) and x.ndim > getattr(layer, "single_ndim", 2) else 0
     place = (slice(None),) * axis
     states = [detach(hx)]                      # at the last k2 / k1 borders, the oldest first
     for start in range(0, x.shape[axis], k1):

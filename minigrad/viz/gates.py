@@ -19,26 +19,25 @@ _STRIPS = {"i": "i   write?", "f": "f   keep?", "o": "o   reveal?", "g": "g   wh
 _SHADE = "#F6E7B4"
 
 
-def gates(panels: Mapping[str, tuple[Mapping[str, np.ndarray], Sequence[str]]], *, title: str,
-          shade: Mapping[str, Sequence[int]] | None = None) -> Figure:
+def gates(panels: Mapping[str, Sequence[Any]], *, title: str) -> Figure:
     """One panel a unit, one below the other: i, f, o and g as strips of colour, c and h as lines over the tokens.
 
-    panels: panel title -> (trace, tokens).  trace: i, f, g, o, c, h of one unit, each (T,): `nn.gate_trace` gives
-    (T, B, H), so unit j of example b is {name: part[:, b, j] for name, part in trace.items()}.  tokens: T words.
-    shade: panel title -> steps to mark.
+    panels: panel title -> (trace, tokens) or (trace, tokens, steps to mark).  trace: i, f, g, o, c, h of one unit, each
+    (T,): `nn.gate_trace` gives (T, B, H), so unit j of example b is {name: part[:, b, j] for name, part in
+    trace.items()}.  tokens: T words.
     Raises ValueError for no panel, a trace that lacks one of the six, or another number of tokens than steps.
     """
-    for name, (trace, tokens) in panels.items():
+    for name, (trace, tokens, *_) in panels.items():
         _check(name, trace, tokens)
     if not panels:
         raise ValueError("gates needs at least one panel")
-    longest = max(len(tokens) for _, tokens in panels.values())
+    longest = max(len(panel[1]) for panel in panels.values())
     figure = _figure(min(18, max(7.5, 2.4 + 0.3 * longest)), 0.7 + 4.1 * len(panels))
     with _styled():
         grid = figure.add_gridspec(2 * len(panels), 1, height_ratios=[1, 1.25] * len(panels))
-        for k, (name, (trace, tokens)) in enumerate(panels.items()):
+        for k, (name, (trace, tokens, *rest)) in enumerate(panels.items()):
             strips, lines = figure.add_subplot(grid[2 * k]), figure.add_subplot(grid[2 * k + 1])
-            marked = list((shade or {}).get(name, ()))
+            marked: list[int] = list(*rest)
             shown = _strips(strips, name, trace, marked)
             _lines(lines, trace, tokens, marked)
             if not k:                          # one scale and one legend speak for all panels

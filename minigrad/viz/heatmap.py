@@ -70,12 +70,14 @@ def _names(ax: Any, rows: Sequence[str], columns: Sequence[str]) -> None:
 def _write(ax: Any, grid: np.ndarray, shown: Any) -> None:
     """Each number in its cell, white on dark."""
     reach = np.nanmax(np.abs(grid), initial=0)
+    seen = grid[np.isfinite(grid)]
+    whole = bool((seen == np.round(seen)).all()) and reach < 1e4       # counts are written as counts
     for (r, c), value in np.ndenumerate(grid):
         if np.isfinite(value):
             red, green, blue, _ = shown.cmap(shown.norm(value))
             dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
-            ax.text(c + 0.5, r + 0.5, _short(value, reach), ha="center", va="center", fontsize=9,
-                    color="white" if dark else INK)
+            ax.text(c + 0.5, r + 0.5, f"{value:.0f}" if whole else _short(value, reach), ha="center", va="center",
+                    fontsize=9, color="white" if dark else INK)
 
 
 def _short(value: float, reach: float) -> str:

@@ -49,7 +49,7 @@ def test_a_file_written_by_hand_is_read(by_hand):
 @pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz"])
 def test_what_is_written_is_read_back_bit_for_bit(name, tmp_path, rng):
     """17 digits are enough for every float64; the last level has no weights."""
-    words = [("a",), ("<s>",), ("\u00e9t\u00e9",), ("\u2028",)][:3]
+    words = [("a",), ("<s>",), ("\u00e9t\u00e9",)]
     levels = [ArpaLevel(words, np.append(-rng.random(2), -np.inf), -rng.random(3)),
               ArpaLevel([("<s>", "a"), ("a", "a")], -rng.random(2), np.zeros(2))]
     write_arpa(tmp_path / name, levels, digits=17)
@@ -63,7 +63,8 @@ def test_the_file_is_laid_out_as_srilm_does(tmp_path):
               ArpaLevel([("<s>", "a")], np.array([-0.25]), np.array([0]))]
     write_arpa(tmp_path / "m.arpa.gz", levels)
     assert gzip.open(tmp_path / "m.arpa.gz", "rt").read() == (
-        "\\data\\\nngram 1=2\nngram 2=1\n\n\\1-grams:\n-99\t<s>\t-0.5\n0\ta\t0\n\n\\2-grams:\n-0.25\t<s> a\n\n\\end\\\n")
+        "\\data\\\nngram 1=2\nngram 2=1\n\n"
+        "\\1-grams:\n-99\t<s>\t-0.5\n0\ta\t0\n\n\\2-grams:\n-0.25\t<s> a\n\n\\end\\\n")
 
 
 @pytest.mark.parametrize("word", ["two words", "", "\n", "\u00a0", "tab\t"])
@@ -82,7 +83,7 @@ def test_a_word_with_a_space_is_not_written(word, tmp_path):
     ("-0.60206\t<unk>", "much\t<unk>", "line 10"),
     ("-0.60206\t<unk>", "-1\t<unk>\tx", "line 10"),
     ("-0.2\t<s> books", "-0.2\t<s> the books too", "line 14: expected a number, 2 words"),
-    ("\\end\\", "", "the end: no line .end."),
+    ("\\end\\\nwhat follows is not read\n", "", "the end: no line .end."),
     ("\\2-grams:", "", "line 14"),
     ("\\1-grams:", "", "line 8"),
 ])

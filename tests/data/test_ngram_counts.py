@@ -113,3 +113,20 @@ def test_an_empty_text_has_no_n_grams():
 def test_what_cannot_be_counted_is_refused(arguments, error, words):
     with pytest.raises(error, match=words):
         count(**arguments)
+
+
+@pytest.mark.parametrize("peer", ["counter", "freqdist", "nltk_lm"])
+def test_both_sides_of_the_benchmark_count_the_same(peer):
+    """A ratio of times says nothing where one side does less."""
+    from benchmarks import ngram_steps as steps
+    if peer != "counter":
+        pytest.importorskip("nltk")
+    ours, theirs = steps.ours(40, 300)(), getattr(steps, peer)(40, 300)()
+    for table in ours:
+        want = {tuple(f"w{w}" for w in gram): k for gram, k in as_dict(table).items()}
+        if peer == "nltk_lm":
+            assert all(theirs[list(g[:-1])][g[-1]] == k if len(g) > 1 else theirs[g[0]] == k for g, k in want.items())
+            assert theirs[table.n].N() == table.total
+        else:
+            assert theirs[table.n - 1] == want
+    assert [len(t) for t in steps.ours_from_words(40, 300)()] == [len(t) for t in ours]

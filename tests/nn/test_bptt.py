@@ -102,3 +102,10 @@ def test_an_lstm_with_other_rows_is_refused(options):
     cell, x = nn.LSTMCell(D, H, **options).to(mg.float64), sequence()
     with pytest.raises(ValueError, match="i, f, g, o"):
         bptt.forget_products(cell, x, bptt.unroll(cell, x))
+
+
+def test_a_residual_cell_has_other_jacobians_and_is_refused():
+    """Its factors are I + diag(phi'(s)) W_hh, and phi is not its state."""
+    cell = nn.RNNCell(D, H, residual=True).to(mg.float64)
+    with pytest.raises(ValueError, match=r"RNNCell\(.*residual=True\) adds the state itself"):
+        bptt.jacobian_products(cell, bptt.unroll(cell, sequence()).h)

@@ -276,8 +276,13 @@ def test_what_does_not_fit_names_the_layer_and_what_it_takes():
     assert "x is (B, T, C, height, width) with C = 2, or without B" in str(error.value)
     with pytest.raises(ShapeError, match=r"is \(1, 4, 3, 5, 5\), and x \(2, 4, 2, 5, 5\) needs \(1, 2, 3, 5, 5\)"):
         layer(mg.zeros(2, 4, 2, 5, 5), (mg.zeros(1, 4, 3, 5, 5),) * 2)
-    with pytest.raises(ShapeError, match=r"is \(h, c\), and 1 tensors came"):
+    with pytest.raises(ShapeError, match=r"batch_first=True\) has 2 tensors, and 1 came"):
         layer(mg.zeros(2, 4, 2, 5, 5), (mg.zeros(1, 2, 3, 5, 5),))
+    with pytest.raises(ShapeError, match="has 2 tensors, and 1 came"):         # a batch of two is no pair
+        ConvLSTMCell(2, 3, 3)(mg.zeros(2, 2, 5, 5), mg.zeros(2, 3, 5, 5))
+    with pytest.raises(TypeError, match="takes a Tensor, and x is of type ndarray"):
+        layer(np.zeros((2, 4, 2, 5, 5), np.float32))
+    assert ConvLSTM(2, 3, np.int64(3)).kernel_size == (3, 3)
     with pytest.raises(DeviceError, match="lies on 'strict', and x on 'cpu'"):
         ConvLSTMCell(2, 3, 3).to("strict")(mg.zeros(1, 2, 5, 5))
 

@@ -6,6 +6,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.errors import ShapeError
 
 
 def sigma(a):
@@ -77,3 +78,13 @@ def test_an_lstm_of_another_equation_is_refused():
     lstm.peephole = "full"
     with pytest.raises(ValueError, match="peephole='full'"):
         nn.gate_trace(lstm, mg.randn(4, 1, 3))
+
+
+def test_a_layer_that_is_no_lstm_and_a_state_that_is_none_are_refused():
+    """The rows of an RNN of 4 units pass for four gates of one unit each."""
+    with pytest.raises(ValueError, match="the gates of an nn.LSTM, and RNN is none"):
+        nn.gate_trace(nn.RNN(3, 4), mg.randn(4, 1, 3))
+    with pytest.raises(ShapeError, match=r"LSTM\(3, 4, num_layers=2\) has 2 tensors, and 1 came"):
+        nn.gate_trace(nn.LSTM(3, 4, 2), mg.randn(4, 1, 3), mg.zeros(2, 1, 4))
+    with pytest.raises(ShapeError, match=r"LSTM\(3, 4\) cannot take \(4, 1, 2\)"):
+        nn.gate_trace(nn.LSTM(3, 4), mg.randn(4, 1, 2))

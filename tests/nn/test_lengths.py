@@ -1,6 +1,8 @@
 """Sequences of different lengths in one batch: padding never changes a result."""
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,18 @@ def test_padding_of_nan_changes_no_value_and_no_gradient(device, rng, form, bidi
 def close(a, b, what=""):
     """Float64: the same up to the order of sums."""
     np.testing.assert_allclose(a, numpy(b), rtol=1e-11, atol=1e-12, err_msg=what)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_outputs_in_the_padding_are_0_also_where_the_state_is_not_finite(fused):
+    """A relu network that explodes: 0 times its last state would be NaN."""
+    layer = nn.RNN(1, 1, nonlinearity="relu", fused=fused).to(mg.float64)
+    for p in layer.parameters():
+        nn.init.constant_(p, 1e200)
+    with np.errstate(over="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)        # the product itself overflows
+        y, h = layer(mg.ones(5, 2, 1, dtype=mg.float64), lengths=[3, 5])
+    assert np.isinf(numpy(h)).all() and numpy(y)[3:, 0].tolist() == [[0.0], [0.0]]
 
 
 @pytest.mark.parametrize("form", ["skip", "lstm", "decks-gru"])

@@ -130,6 +130,22 @@ def test_what_cannot_be_packed_says_why(rng):
         nn.GRU(2, 4).to(mg.float64)(packed)
 
 
+def test_unsigned_lengths_are_lengths(rng):
+    """Their differences wrap: 3 - 5 is 254, which looked as if they increased."""
+    x = mg.tensor(rng.standard_normal((5, 4, 3)))
+    same(ours.pack_padded_sequence(x, np.array(SORTED, np.uint8)), ours.pack_padded_sequence(x, SORTED))
+    same(ours.pack_padded_sequence(x, np.array(MIXED, np.uint8), enforce_sorted=False),
+         ours.pack_padded_sequence(x, MIXED, enforce_sorted=False))
+
+
+def test_a_padding_value_does_not_change_the_dtype_of_ids(torch):
+    """7.0 is how PyTorch's signature writes it; an embedding takes integers alone."""
+    rows = [[1, 2, 3], [4]]
+    y = ours.pad_sequence([mg.tensor(r) for r in rows], True, 7.0)
+    want = torch.nn.utils.rnn.pad_sequence([torch.tensor(r) for r in rows], True, 7.0)
+    assert y.dtype == mg.int64 and y.tolist() == want.tolist()
+
+
 def test_clipping_is_found_where_pytorch_has_it():
     """torch.nn.utils.clip_grad_norm_"""
     assert nn.utils.clip_grad_norm_ is mg.optim.clip_grad_norm_

@@ -361,6 +361,14 @@ def test_options_that_make_no_layer_are_refused_with_what_would(make, message):
         make()
 
 
+@pytest.mark.parametrize("bias", [1, np.True_], ids=["1", "numpy"])
+def test_a_bias_that_equals_true_is_two_biases(bias):
+    """Drawn by NumPy, or by a habit of C: bias_hh must not go missing in silence."""
+    for layer in (nn.GRU(3, 4, bias=bias), nn.GRUCell(3, 4, bias), nn.ConvLSTM(2, 3, 3, bias=bias)):
+        assert sum("bias" in n for n, _ in layer.named_parameters()) == 2
+    assert nn.GRU(3, 4, bias=0).bias_ih_l0 is None
+
+
 def test_the_printed_layer_shows_the_options_that_were_chosen():
     """And no other."""
     for layer, text in [

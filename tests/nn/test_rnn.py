@@ -6,7 +6,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.errors import DeviceError, ShapeError
+from minigrad.errors import DeviceError, DTypeError, ShapeError
 
 CASES = [("RNN", {}), ("RNN", {"nonlinearity": "relu"}), ("LSTM", {}), ("GRU", {})]
 ids = [c + "".join(f"-{v}" for v in k.values()) for c, k in CASES]
@@ -164,6 +164,44 @@ def test_a_layer_and_its_input_on_two_devices_are_an_error():
     """Said by the layer, with its name, before the first product."""
     with pytest.raises(DeviceError, match=r"RNN\(1, 2\) lies on 'strict', and x on 'cpu'"):
         nn.RNN(1, 2).to("strict")(mg.zeros(1, 1, 1))
+
+
+SLIPS = [
+    ("GRU", {}, lambda h: (h, h), ShapeError, r"the state of GRU\(3, 4\) has 1 tensor, and 2 came\.\n  fix: h,"),
+    ("LSTM", {}, lambda h: h, ShapeError, r"LSTM\(3, 4\) has 2 tensors, and 1 came\.\n  fix: \(h, c\),"),
+    ("LSTM", {"num_layers": 2}, lambda h: mg.concat([h, h]), ShapeError, "has 2 tensors, and 1 came"),
+    ("LSTM", {}, lambda h: (h, None), TypeError, r"is \(h, c\), of Tensors, and a value of type NoneType came"),
+    ("RNN", {}, lambda h: h.numpy(), TypeError, "is h, of Tensors, and a value of type ndarray came"),
+    ("GRU", {}, lambda h: [5, 3], TypeError, r"a value of type int came\.\n  fix: hx=h, .* lengths=\.\.\. by its name"),
+    ("GRU", {}, lambda h: h.to(mg.float64), DTypeError, r"GRU\(3, 4\) is of float32, and its state of float64"),
+    ("GRU", {}, lambda h: h.to("strict"), DeviceError, r"GRU\(3, 4\) lies on 'cpu', and its state on 'strict'")]
+
+
+@pytest.mark.parametrize("name, options, slip, kind, text", SLIPS, ids=[str(i) for i in range(len(SLIPS))])
+def test_a_state_that_is_none_of_this_layer_is_an_error_that_says_what_is(name, options, slip, kind, text):
+    """(h, c) for a GRU, h for an LSTM (of two layers it would pass for a pair), half a pair, an array, the lengths."""
+    with pytest.raises(kind, match=text):
+        getattr(nn, name)(3, 4, **options)(mg.zeros(5, 2, 3), slip(mg.zeros(1, 2, 4)))
+    if not options and kind in (ShapeError, TypeError):        # cells: the same words
+        with pytest.raises(kind, match=text.replace(f"{name}\\(", f"{name}Cell\\(")):
+            getattr(nn, name + "Cell")(3, 4)(mg.zeros(2, 3), slip(mg.zeros(2, 4)))
+
+
+def test_an_input_that_is_no_tensor_or_of_another_dtype_is_an_error_that_says_so():
+    """A NumPy array, and the two results of the layer below."""
+    layer, x = nn.GRU(3, 4), mg.zeros(5, 2, 3)
+    for wrong, text in [(x.numpy(), r"GRU\(3, 4\) takes a Tensor, and x is of type ndarray\.\n  fix: mg.tensor\(x\)"),
+                        (nn.GRU(3, 3)(x), r"x is of type tuple\.\n  likely: x is \(output, state\)")]:
+        with pytest.raises(TypeError, match=text):
+            layer(wrong)
+    with pytest.raises(DTypeError, match=r"(?s)GRU\(3, 4\) is of float32, and x of float64\..*x.to\(mg.float32\)"):
+        layer(x.to(mg.float64))
+
+
+def test_a_cell_refuses_a_whole_sequence():
+    """As PyTorch does: each step would start from zeros, and the result has the shape of a layer's."""
+    with pytest.raises(ShapeError, match=r"(?s)takes one step, \(B, 3\) or \(3\), and x is \(5, 2, 3\)\..*or nn\.GRU"):
+        nn.GRUCell(3, 4)(mg.zeros(5, 2, 3))
 
 
 def test_the_state_of_one_batch_starts_the_next_after_detach(device, rng):

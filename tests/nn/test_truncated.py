@@ -141,9 +141,24 @@ def test_any_layer_of_x_and_state_will_do(rng):
     np.testing.assert_allclose(np.concatenate(parts), numpy(net(x)[0]), rtol=1e-12)
 
 
+def test_layers_of_ids_and_of_pictures_are_cut_along_time(rng):
+    """The axis of time hangs on how many axes an example has: ids one, vectors two, pictures four."""
+    ids = mg.tensor(rng.integers(0, 4, (B, T)))
+    clips = mg.tensor(rng.standard_normal((B, T, 2, 3, 3)))
+    for layer, x, single in [(nn.EmbeddingLSTM(4, 8, H, batch_first=True).to(mg.float64), ids, None),
+                             (nn.ConvLSTM(2, 3, 3, batch_first=True).to(mg.float64), clips, clips[0])]:
+        parts = list(nn.truncated(layer, x, k1=5))
+        assert [(start, y.shape[:2]) for start, y, _ in parts] == [(0, (B, 5)), (5, (B, 5)), (10, (B, 2))]
+        np.testing.assert_allclose(np.concatenate([numpy(y) for _, y, _ in parts], 1), numpy(layer(x)[0]), rtol=1e-12)
+        if single is not None:
+            assert [len(y) for _, y, _ in nn.truncated(layer, single, k1=5)] == [5, 5, 2]
+
+
 def test_what_cannot_be_truncated_is_refused(rng):
     """At the call, not at the first step."""
     x = sequence(rng)
+    with pytest.raises(ValueError, match="two directions cannot be truncated"):
+        nn.truncated(nn.EmbeddingLSTM(4, 8, H, bidirectional=True), mg.tensor(rng.integers(0, 4, (T, B))), k1=2)
     for k1, k2 in [(0, None), (4, 2), (4, 6)]:
         with pytest.raises(ValueError, match=f"multiple of k1: not k1={k1}, k2="):
             nn.truncated(layer_of(), x, k1=k1, k2=k2)

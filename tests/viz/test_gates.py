@@ -34,7 +34,7 @@ def test_the_tokens_stand_below_their_steps():
 
 
 def test_two_panels_have_axes_of_their_own_and_marked_steps_are_bold():
-    figure = viz.gates({"a": (trace(0), WORDS), "b": (trace(1), WORDS[:7])}, title="t", shade={"b": [1, 6]})
+    figure = viz.gates({"a": (trace(0), WORDS), "b": (trace(1), WORDS, [1, 6])}, title="t")
     lines = [ax for ax in figure.axes if ax.get_ylabel() == "value"]
     bold = [[k for k, label in enumerate(ax.get_xticklabels()) if label.get_fontweight() == "bold"] for ax in lines]
     assert bold == [[], [1, 6]]
@@ -42,7 +42,7 @@ def test_two_panels_have_axes_of_their_own_and_marked_steps_are_bold():
 
 def test_the_whole_picture_can_be_saved(tmp_path):
     path = tmp_path / "gates.png"
-    viz.gates({"a": (trace(), ["$x", "&", *WORDS[2:]])}, title="words are no formulas", shade={"a": [0]}).savefig(path)
+    viz.gates({"a": (trace(), ["$x", "&", *WORDS[2:]], [0])}, title="words are no formulas").savefig(path)
     assert path.read_bytes().startswith(b"\x89PNG")
 
 

@@ -55,7 +55,7 @@ def outputs(h: np.ndarray, alive: np.ndarray | None, reverse: bool) -> tuple[np.
     y = np.array(h, order="C")
     last = y[-1].T.copy()
     if alive is not None:
-        y *= (alive[::-1] if reverse else alive)[:, None]
+        np.copyto(y, 0, where=~(alive[::-1] if reverse else alive)[:, None])     # no factor 0: a state may be inf
     y = y.transpose(0, 2, 1)
     return (y[::-1] if reverse else y), last
 

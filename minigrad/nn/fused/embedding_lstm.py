@@ -1,4 +1,4 @@
-"""Embedding and LSTM as one node, for vocabularies of about the embedding's size: characters (test_fused_lstm.py).
+"""Embedding and LSTM as one node, for vocabularies of about the embedding's size: characters (test_fused_sequences.py).
 
     W_ih E[id] + b  takes V values:  table = W_ih E^T + b  (4 H, V)
     z_t = [h_{t-1}; one-hot id_t],   W = [W_hh, table],   then the LSTM of `lstm.py`

@@ -1,4 +1,4 @@
-"""The GRU's whole sequence as one node; equal to `gru_step` in `nn/steps.py` over time (test_fused_gru.py).
+"""The GRU's whole sequence as one node; equal to `gru_step` in `nn/steps.py` over time (test_fused_sequences.py).
 
     (r, z) = sigmoid(W_i x_t + b_i + W_h h_{t-1} + b_h)         PyTorch's form: r after the product, z keeps
     q = W_hn h_{t-1} + b_hn,   n = tanh(W_in x_t + b_in + r q),   h_t = n + z (h_{t-1} - n)

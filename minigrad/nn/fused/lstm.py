@@ -1,4 +1,4 @@
-"""The LSTM's whole sequence as one node; equal to `lstm_step` in `nn/steps.py` over time (test_fused_lstm.py).
+"""The LSTM's whole sequence as one node; equal to `lstm_step` in `nn/steps.py` over time (test_fused_sequences.py).
 
     z_t = [h_{t-1}; x_t; 1]                         the state is written where the next product reads it
     (i, f, o, g) = (sigmoid, sigmoid, sigmoid, tanh)(W z_t),   W = [W_hh, W_ih, b]

@@ -1,4 +1,5 @@
-"""The Elman network's whole sequence as one node; equal to `rnn_step` in `nn/steps.py` over time (test_fused_rnn.py).
+"""The Elman network's whole sequence as one node; equal to `rnn_step` in `nn/steps.py` over time
+(test_fused_sequences.py).
 
     z_t = [h_{t-1}; x_t; 1]                    one block a step: the state is written where the next product reads it
     h_t = phi(W z_t),  W = [W_hh, W_ih, b]     inputs, biases and recurrence are one product

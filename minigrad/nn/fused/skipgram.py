@@ -136,13 +136,14 @@ def sizes(most: float, pairs: float, negatives: float, lr: float) -> tuple[int, 
     A row gets the sum over all its places in a batch, taken at one value of the row, so lr times the number of terms is
     bounded. For noise words, on 8,000 words, dim 100: lr n K pairs / M of 10 was stable at a rate of 0.05 and 12 was
     not; at 0.1, where vectors grow longer, 5 was and 6.7 was not. This keeps to 6.7 at 0.05 and less above. For the
-    commonest word, on 257 words: lr n most pairs (K + 1) of 5 was stable and 12 was not.
+    commonest word lr n most pairs (K + 1) of 5 was stable and 12 was not on 257 words; on 10 words 3 was and 4.5 was not.
     most: the share of the commonest word.  pairs: of a word, on average.
     -> batch, shared
     """
-    words = 5 / (most * pairs * (negatives + 1) * lr) if most * pairs * lr > 0 else np.inf
+    words = 4 / (most * pairs * (negatives + 1) * lr) if most * pairs * lr > 0 else np.inf
     batch = BLOCK * int(np.clip(words // BLOCK, 1, 16))
-    return batch, max(24, int(np.ceil(batch * max(3 / 16, 3 * lr * lr * pairs * negatives))))
+    share = np.clip(3 * lr * lr * pairs * negatives, 3 / 16, 4)
+    return batch, max(24, int(np.ceil(batch * share)))
 
 
 def _bands(window: int, dtype: np.dtype | type) -> np.ndarray:

@@ -132,6 +132,7 @@ def _spread(rows: Tensor, places: tuple[np.ndarray, np.ndarray], shape: tuple[in
     y: Tensor = put(rows, index=_index(places, rows), shape=(*shape, *rows.shape[1:]))
     if value == 0:
         return y
+    value = y.dtype.type(value)                # ids stay integers: 7.0 would make floats of them
     t = np.arange(shape[0])[::-1 if left else 1]
     real = (t[:, None] < n).reshape(*shape, *(1,) * (rows.ndim - 1))
     return where(Tensor(y.device.asarray(real), False, y.device), y, value)
@@ -150,7 +151,7 @@ def _host(ids: Any) -> np.ndarray:
     host = ids.device.numpy(ids.data) if isinstance(ids, Tensor) else np.asarray(ids)
     if host.dtype.kind not in "iu":
         raise DTypeError(f"lengths and ids are integers, and these are {host.dtype}")
-    return host
+    return host.astype(np.int64, copy=False)   # unsigned ones have no differences
 
 
 def _lengths(lengths: Any, x: Tensor) -> np.ndarray:
