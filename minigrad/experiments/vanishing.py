@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import float64, nn, viz
+from minigrad import nn, viz
 from minigrad.experiments import Context, Experiment, Target, _chains
-from minigrad.models.random_cell import spectral_radius_, update_bias_
-from minigrad.nn import bptt
+from minigrad.experiments._reach import DIES, EXPLODES, FADES, STEPS, D, H, band, fate, reach
+from minigrad.models.random_cell import update_bias_
 
-H, D, STEPS, FADES, DIES, EXPLODES = 32, 4, 100, 1e-3, 1e-6, 1e6
 RADII = (0.5, 0.9, 1.1, 1.5, 2.0, 4.0)
 CELLS: dict[str, Callable[[], nn.RNNCell | nn.LSTMCell | nn.GRUCell]] = {
     "RNN tanh": lambda: nn.RNNCell(D, H),
@@ -71,34 +70,6 @@ def run(ctx: Context) -> None:
     ctx.result(**_chains.direct_path(ctx, draws), **_chains.terms(ctx, updates=80 if ctx.quick else 300))
 
 
-def reach(ctx: Context, cell: Any, radius: float, size: float = 1.0) -> tuple[list[np.ndarray], float]:
-    """|dL/dh_{T-d}| / |dL/dh_T| for d = 0 ... STEPS, and along c where there is one; W_h's largest singular value.
-
-    The cell gets a random W_h of that spectral radius, normal inputs of that size, and L = v h_T with a normal v.
-    """
-    sigma = spectral_radius_(ctx.to_device(cell.to(float64)).weight_hh, radius, ctx.rng)
-    states = bptt.unroll(cell, ctx.tensor(size * ctx.rng.normal(size=(STEPS + 1, 1, D))))
-    rows = bptt.gradients(states.h[-1] @ ctx.tensor(ctx.rng.normal(size=(H, 1))), *filter(None, states))
-    norms = [np.linalg.norm(row[::-1, 0], axis=1) for row in rows]
-    return [n / n[0] for n in norms], sigma
-
-
-def band(curves: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Distances, and the smallest, the median and the largest of some curves: what viz.curves draws."""
-    return np.arange(len(curves[0])), np.min(curves, 0), np.median(curves, 0), np.max(curves, 0)
-
-
-def fate(curves: list[np.ndarray], floor: float = DIES) -> str:
-    """Where the median draw dies (below `floor` of its start) or explodes, and the draws' range; else what is left."""
-    a = np.array(curves)
-    for word, past in (("dies", a < floor), ("explodes", a > 1 / floor)):
-        at = np.where(past.any(1), past.argmax(1), a.shape[1])                 # the first step back, or one too many
-        if np.median(at) < a.shape[1]:
-            last = at.max() if at.max() < a.shape[1] else f"over {a.shape[1] - 1}"
-            return f"{word} {np.median(at):.0f} ({at.min()}-{last})"
-    return f"{np.median(a[:, -1]):.2g} left"
-
-
 def distances(ctx: Context, draws: int) -> dict[tuple[str, float], float]:
     """Tabulates and draws where each cell's gradient dies or explodes; (cell, radius) -> what is left at last."""
     panels: dict[str, Any] = {}
@@ -114,9 +85,8 @@ def distances(ctx: Context, draws: int) -> dict[tuple[str, float], float]:
                 sigmas.append(sigma)
                 for row, along in zip(rows, ("", ", along c"), strict=False):
                     found.setdefault(name + along, []).append(row)
-        heads.append(f"radius {radius} ({np.median(sigmas):.1f})")
-        panels[f"radius {radius}, largest singular value {np.median(sigmas):.1f}"] = {
-            name: band(curves) for name, curves in found.items() if name + ", along c" not in found}
+        heads.append(f"radius {radius}, sigma {np.median(sigmas):.1f}")
+        panels[heads[-1]] = {n: band(curves) for n, curves in found.items() if n + ", along c" not in found}
         ctx.part(f"radius {radius}")
         for name, curves in found.items():
             all_curves.setdefault(name, []).append(curves)
@@ -125,11 +95,11 @@ def distances(ctx: Context, draws: int) -> dict[tuple[str, float], float]:
                 ctx.log(d, **{name: np.median(curves, 0)[d]})
     for floor in (FADES, DIES):
         ctx.table(f"Steps back at which the gradient is below {floor:g} of its start (dies) or above {1 / floor:g} "
-                  f"(explodes), else what is left\nafter {STEPS}: median, and range of {draws} draws (above: the "
+                  f"(explodes), else what is left\nafter {STEPS}: median, and range of {draws} draws (sigma: the "
                   "largest singular value of W_h)",
                   heads, [[name, *[fate(c, floor) for c in curves]] for name, curves in all_curves.items()])
     ctx.figure("distance", viz.curves, panels, log="y", ylim=(1e-15, 1e9), levels={f"{DIES:g} of the start": DIES},
-               xlabel="steps back d", ylabel="|dL/dh_{T-d}| / |dL/dh_T|, LSTM: of c",
+               xlabel="steps back d (sigma: largest singular value)", ylabel="|dL/dh_{T-d}| / |dL/dh_T|, LSTM: of c",
                title="Below radius 1 the gradient of every RNN dies, and of LSTM and GRU with bias 0; gates that start "
                      f"open keep it for {STEPS} steps")
     return left

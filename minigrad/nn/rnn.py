@@ -31,8 +31,9 @@ class RNN(RNNForm, Recurrent):
 
     nonlinearity: "tanh", "relu" or "sigmoid".  bias: True (two, PyTorch), "one" (b_ih alone) or False.
     dropout: between layers, in training.  merge: of two directions, "concat", "sum", "mean" or "mul".
-    skip=k: adds W_s h_{t-k} before phi (`skip_rnn_step`; Télécom, *use skip-connections*), weight_sh_l0 (H, H). It
-    reaches back within one call: a state that is carried over is h_{t-1} alone, and what lies before it counts as 0.
+    skip=k: adds W_s h_{t-k} before phi (`skip_rnn_step`; Télécom, *Vanishing: use skip-connections*), weight_sh_l0
+    (H, H). It reaches back within one call: a state that is carried over is h_{t-1} alone, and what lies before it
+    counts as 0.
     residual: h_t = h_{t-1} + phi(...) (`residual_rnn_step`; Riveill).
     checkpoint=k: keep states every k steps, and compute the rest once more in backward.
     fused=False: the readable loop, which has second-order gradients and shows its steps to `viz.flow`.

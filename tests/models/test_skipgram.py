@@ -144,10 +144,10 @@ def test_float32_stays_float32_and_near_float64(rng):
 
 def test_a_common_word_or_a_high_rate_makes_batches_small_and_noise_plentiful():
     """What diverged when it was measured is not chosen; see `sizes`."""
-    assert sizes(0.015, 5.2, 5, 0.042) == (256, 48)
-    assert sizes(0.12, 4.1, 5, 0.025)[0] == 64 and sizes(0.12, 4.1, 5, 10.0)[0] == 16
-    batch, shared = sizes(0.005, 5.2, 5, 0.1)
-    assert batch * 5 * 5.2 * 0.1 / shared < 5
+    assert sizes(0.008, 5.2, 5, 0.042) == (256, 48)
+    assert sizes(0.12, 4.1, 5, 0.025)[0] == 48 and sizes(0.12, 4.1, 5, 10.0) == (16, 64)
+    batch, shared = sizes(0.003, 5.2, 5, 0.1)
+    assert batch == 256 and batch * 5 * 5.2 * 0.1 / shared < 5
     with pytest.raises(ValueError, match="multiple of 16 words, not 20"):
         SkipGramStep(4, 2, 20, 5, 5)
 

@@ -1,10 +1,13 @@
 """What a table of vectors answers, on tables whose answers are known."""
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.data import words
 from minigrad.data.telecom_table import telecom_table
 from minigrad.models.text_vectors import train_on_text
 from minigrad.models.word_vectors import WordVectors, answered
@@ -87,7 +90,7 @@ def test_the_map_of_flat_points_keeps_their_distances(rng):
         return np.linalg.norm(a[:, None] - a, axis=-1)
     assert np.allclose(distances(places), distances(flat), atol=1e-12)
     assert places[:, 0].var() > places[:, 1].var()
-    assert vectors.map(["3", "1"]).shape == (2, 2) and not vectors.map(["3", "1"])[:, 1].any().round(12)
+    assert vectors.map(["3", "1"]).shape == (2, 2) and np.abs(vectors.map(["3", "1"])[:, 1]).max() < 1e-12
     assert WordVectors(["a", "b"], np.array([[1.0], [3]])).map().shape == (2, 2)
 
 
@@ -129,7 +132,9 @@ def test_any_text_goes_through_and_words_of_one_kind_end_up_close(model):
                                  for k in range(1200))
     seen = []
     mg.manual_seed(0)
-    vectors = train_on_text(text, model=model, dim=10, subsampling=None, window=4, report=seen.append)
-    assert "rarely" not in vectors and "," not in vectors and vectors.words[0] in ("the", "a", "it", "and")
-    assert {w for w, _ in vectors.nearest("cat", 2)} == {"dog", "cow"}, vectors.nearest("cat", 5)
+    vectors = train_on_text(text, model=model, dim=10, subsampling=None, window=4, epochs=20, report=seen.append)
+    assert "rarely" not in vectors and "," not in vectors
+    assert vectors.words[0] == Counter(word for word in words(text) if word.isalpha()).most_common(1)[0][0]
+    nouns = [w for w, _ in vectors.nearest("cat", 99) if w in animals + lights]
+    assert set(nouns[:2]) == {"dog", "cow"} and set(nouns[2:]) == set(lights)
     assert seen[-1].loss < seen[0].loss and seen[-1].share == 1 and 10 <= len(seen) <= 20

@@ -8,7 +8,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.errors import GradError, IndexRangeError, InplaceError, ShapeError
+from minigrad.errors import DTypeError, GradError, IndexRangeError, InplaceError, ShapeError
 from minigrad.nn.fused import workspace
 from minigrad.nn.fused.embedding_lstm import embedding_lstm_sequence
 from minigrad.nn.fused.gru import gru_sequence
@@ -309,6 +309,29 @@ def test_embedding_and_lstm_are_joined_only_where_that_is_right_and_pays(rng):
     assert name(nn.EmbeddingLSTM(4, 3, 5, peephole="full")) == "peephole_sequence"
 
 
+@pytest.mark.parametrize("child", ["embedding", "lstm"])
+def test_a_hook_on_a_child_is_called_although_both_could_be_joined(rng, child):
+    """The joined node calls neither child, so it must not be taken then."""
+    module, seen = nn.EmbeddingLSTM(4, 3, 5), []
+    getattr(module, child).register_forward_hook(lambda m, args, out: seen.append(m))
+    module(mg.tensor(rng.integers(0, 4, (6, 4))))
+    assert seen == [getattr(module, child)]
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_packed_ids_are_embedded_and_read(rng, batch_first):
+    """PyTorch's idiom: the data of a packed sequence through the embedding."""
+    module = nn.EmbeddingLSTM(4, 3, 5, batch_first=batch_first).to(mg.float64)
+    ids = mg.tensor(rng.integers(0, 4, (3, 6) if batch_first else (6, 3)))
+    packed = nn.utils.rnn.pack_padded_sequence(ids, [2, 6, 3], batch_first, enforce_sorted=False)
+    y, (h, _) = module(packed)
+    want, (last, _) = module(ids, lengths=[2, 6, 3])
+    got, n = nn.utils.rnn.pad_packed_sequence(y, batch_first)
+    assert n.tolist() == [2, 6, 3]
+    np.testing.assert_array_equal(got.detach().numpy(), want.detach().numpy())
+    np.testing.assert_array_equal(h.detach().numpy(), last.detach().numpy())
+
+
 def test_ids_and_states_that_do_not_fit_are_named(rng):
     """The joined node says what the two layers would say."""
     module = nn.EmbeddingLSTM(4, 3, 5)
@@ -318,6 +341,12 @@ def test_ids_and_states_that_do_not_fit_are_named(rng):
         module(mg.tensor([1, 2]))
     with pytest.raises(ShapeError, match=r"state of LSTM.* needs \(1, 1, 5\)"):
         module(mg.tensor([[1], [2]]), (mg.zeros(1, 2, 5), mg.zeros(1, 2, 5)))
+    with pytest.raises(ShapeError, match="has 2 tensors, and 1 came"):
+        module(mg.tensor([[1], [2]]), mg.zeros(1, 1, 5))
+    with pytest.raises(DTypeError, match=r"LSTM\(3, 5\) is of float32, and its state of float64"):
+        module(mg.tensor([[1], [2]]), (mg.zeros(1, 1, 5, dtype=mg.float64),) * 2)
+    with pytest.raises(TypeError, match="takes a Tensor, and x is of type list"):
+        module([[1], [2]])
 
 
 def test_ids_that_are_written_after_the_forward_pass_do_no_harm(rng):

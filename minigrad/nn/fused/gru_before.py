@@ -11,7 +11,7 @@ Backward, what needs no recurrence leaves the loop; for each unit of dh, and wit
     dh_{t-1} = z dh + r q + [W_hr, W_hz]^T [dr; dz]
 
 Here z keeps the old state, as in PyTorch; where the decks' z writes, the rows of z have the other sign.
-Chemnitz, *GRU: Gated Recurrent Unit*; Escalera, *Gated Recurrent Unit (GRU)*; Cho et al. 2014.
+Chemnitz, *GRU: Gated Recurrent Unit*; Escalera, *Other RNN Variants*; Cho et al. 2014.
 """
 from __future__ import annotations
 
@@ -86,7 +86,6 @@ def gru_before_sequence(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: An
         @functools.cache
         def db() -> Any:
             return ds.sum(1)
-
 
         def dw_hh() -> Any:
             out, across = np.empty_like(w_hh), blocks()[0]

@@ -6,7 +6,7 @@
     h_t = p_t, or h_{t-1} + p_t                skip alone, or residual
     dh_t = dy_t + W_hh^T d_{t+1} + W_s^T d_{t+k} (+ dh_{t+1}),   d_t = dh_t phi'(p_t)
 
-Both products of d_t are one, [W_hh, W_s]^T d_t; its lower half waits k steps. Télécom, *Vanishing gradients: use
+Both products of d_t are one, [W_hh, W_s]^T d_t; its lower half waits k steps. Télécom, *Vanishing: use
 skip-connections* (states before the first are 0); Riveill, *How to introduce residual in RNN*.
 """
 from __future__ import annotations
