@@ -100,8 +100,7 @@ def distances(ctx: Context, draws: int) -> dict[tuple[str, float], float]:
                   heads, [[name, *[fate(c, floor) for c in curves]] for name, curves in all_curves.items()])
     ctx.figure("distance", viz.curves, panels, log="y", ylim=(1e-15, 1e9), levels={f"{DIES:g} of the start": DIES},
                xlabel="steps back d (sigma: largest singular value)", ylabel="|dL/dh_{T-d}| / |dL/dh_T|, LSTM: of c",
-               title="Below radius 1 the gradient of every RNN dies, and of LSTM and GRU with bias 0; gates that start "
-                     f"open keep it for {STEPS} steps")
+               title="Below radius 1 every RNN's gradient dies; LSTM and GRU keep it where their gates start open")
     return left
 
 

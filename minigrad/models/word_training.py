@@ -46,8 +46,8 @@ def train_words(model: SkipGram | CBOW | GloVe, corpus: Corpus, *, window: int |
 
     window: context words on each side (5; GloVe 10).  dynamic: drawn from 1 ... window for each word, in GloVe weighted
     by 1/distance.  subsampling, formula: see `keep_probability`; None keeps all.  lr: fused 0.025, Adam 0.01, GloVe
-    0.05.  batch: words of the fused form (a multiple of 16; None: see `nn.fused.skipgram.sizes`), pairs, words or
-    entries elsewhere (1024).  rng: the host generator if None.
+    0.05.  batch: words of the fused form (a multiple of 16; None: see `nn.fused.skipgram.sizes`), elsewhere pairs, words
+    or entries (None: a hundredth of them, from 32 to 1024).  rng: the host generator if None.
     fast: None takes the fused form where there is one, True insists on it, False forbids it.  workers: threads of the
     fused form, for a BLAS of one thread (OPENBLAS_NUM_THREADS=1). They write to the same tables and now and then lose a
     change of another (Recht et al. 2011, *Hogwild*), so only one worker gives the same vectors each time.
@@ -59,13 +59,13 @@ def train_words(model: SkipGram | CBOW | GloVe, corpus: Corpus, *, window: int |
     if fast and not fused:
         raise ValueError("only skip-gram with negative sampling on cpu has a fused form")
     if isinstance(model, GloVe):
-        steps = _glove(model, corpus, window or 10, dynamic, epochs, lr or 0.05, batch or 1024, rng)
+        steps = _glove(model, corpus, window or 10, dynamic, epochs, lr or 0.05, batch, rng)
     else:
         text = _Text(corpus, window or 5, dynamic, subsampling, formula, rng)
         if fused and fast is not False:
             steps = _fused(model, text, epochs, lr or 0.025, batch, workers)
         else:
-            steps = _readable(model, text, epochs, lr or 0.01, batch or 1024)
+            steps = _readable(model, text, epochs, lr or 0.01, batch)
     return _reports(steps)
 
 
@@ -140,7 +140,12 @@ def _fused(model: SkipGram, text: _Text, epochs: int, lr: float, batch: int | No
                     loss, seen, said = 0.0, 0.0, int(share * REPORTS)
 
 
-def _readable(model: SkipGram | CBOW, text: _Text, epochs: int, lr: float, batch: int
+def _hundredth(count: int) -> int:
+    """A batch that leaves an epoch some hundred steps, within 32 ... 1024."""
+    return min(max(count // 100, 32), 1024)
+
+
+def _readable(model: SkipGram | CBOW, text: _Text, epochs: int, lr: float, batch: int | None
               ) -> Iterator[tuple[float, float, float]]:
     """Adam on batches of pairs (skip-gram) or words (CBOW) in random order."""
     where, rng = model.embedding.weight.device, text.rng
@@ -156,8 +161,8 @@ def _readable(model: SkipGram | CBOW, text: _Text, epochs: int, lr: float, batch
             data = context[some], there[some].astype(model.embedding.weight.dtype), ids[some]
         count = len(data[0])
         order = rng.permutation(count)
-        for start in range(0, count, batch):
-            rows = order[start:start + batch]
+        for start in range(0, count, size := batch or _hundredth(count)):
+            rows = order[start:start + size]
             adam.param_groups[0]["lr"] = lr * (1 - (epoch + start / count) / epochs)
             loss = model(*(tensor(part[rows], device=where) for part in data))
             adam.zero_grad()
@@ -166,7 +171,7 @@ def _readable(model: SkipGram | CBOW, text: _Text, epochs: int, lr: float, batch
             yield (epoch + (start + len(rows)) / count) / epochs, loss.item() * len(rows), len(rows)
 
 
-def _glove(model: GloVe, corpus: Corpus, window: int, distance: bool, epochs: int, lr: float, batch: int,
+def _glove(model: GloVe, corpus: Corpus, window: int, distance: bool, epochs: int, lr: float, batch: int | None,
            rng: np.random.Generator) -> Iterator[tuple[float, float, float]]:
     """AdaGrad on batches of entries of X in random order (Pennington et al. 2014)."""
     where, dtype = model.e.weight.device, model.e.weight.dtype
@@ -176,8 +181,8 @@ def _glove(model: GloVe, corpus: Corpus, window: int, distance: bool, epochs: in
     adagrad = optim.Adagrad(model.parameters(), lr=lr, initial_accumulator_value=1.0)      # as in the authors' program
     for epoch in range(epochs):
         order = rng.permutation(len(x))
-        for start in range(0, len(x), batch):
-            rows = order[start:start + batch]
+        for start in range(0, len(x), size := batch or _hundredth(len(x))):
+            rows = order[start:start + size]
             loss = model(tensor(i[rows], device=where), tensor(j[rows], device=where),
                          tensor(x[rows], dtype=dtype, device=where))
             adagrad.zero_grad()
