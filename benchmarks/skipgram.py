@@ -16,8 +16,8 @@ EQUAL = 0.002                                  # shares within this are equal: t
 
 
 def skipgram(pairs: int, count: int = 1_000_000) -> dict[str, Any]:
-    """A pass over a million words beside gensim: one worker (limit 0.8: at least 1.25 times its words a second), then two
-    against two; held only if the share of neighbours of the own group is as good."""
+    """A million words beside gensim: one worker (limit 0.8: at least 1.25 times its words a second), then two against
+    two; held only if the share of neighbours of the own group is as good."""
     make: dict[str, Callable[[float, int], Step]] = {
         "ours": lambda rate, seed: steps.ours(count, rate, 1, seed),
         "gensim": lambda rate, seed: steps.gensim(count, rate, 1, seed)}

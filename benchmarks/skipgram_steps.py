@@ -1,4 +1,4 @@
-"""One pass of skip-gram with negative sampling over a generated text, ours beside gensim's: the same settings and words.
+"""One pass of skip-gram with negative sampling over a generated text, ours beside gensim's: same settings and words.
 
 dim 100, window 5 (drawn), 5 negatives, subsampling at 1e-3 by the C program's formula, linear decay of the rate. The
 vocabulary is there before the clock starts; looking words up and the starting values are within it on both sides.

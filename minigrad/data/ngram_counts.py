@@ -110,11 +110,11 @@ def flat(sentences: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _count(ids: Any, low: int, order: int, vocab: int | None, lengths: Any) -> list[NGrams]:
     """Tables of n = low ... order, and of what shorter n their keys are made from."""
-    ids, vocab, room = _checked(ids, low, vocab, lengths)
+    ids, vocab, room = _checked(ids, min(low, order), vocab, lengths)
     bits = vocab.bit_length()
     tables: list[NGrams] = []
     head: NGrams | None = None
-    at, rows = None, np.zeros(len(ids), np.int64)                # windows that go on: where, and the row of their head
+    at, rows = None, np.zeros(len(ids), np.int64)                # windows that go on: where, and their head's row
     while not tables or tables[-1].n < order:
         done, used = (0, 0) if head is None else (head.n, len(head).bit_length())
         tail = min(order - done, (KEY_BITS - used) // bits)

@@ -5,8 +5,8 @@ value of an attribute has context words of its own (crown, throne for royal), an
 some of its attributes and puts them into one of several frames. So what stands near queen differs from what stands near
 king by gender alone, and queen - king is woman - man, up to chance.
 
-For each word that is asked about there is an unrelated one in as many sentences, so counts tell nothing. Vehicles occur
-in frames about motion and about trips, all but one: the plane never goes on a trip (Télécom, *Weaknesses*: to know "on a
+For each word that is asked about there is an unrelated one in as many sentences, so counts tell nothing. Vehicles have
+frames of their own, about trips, all but one: the plane never goes on a trip (Télécom, *Weaknesses*: knowing "on a
 boat" does not help with "on a plane").
 """
 from __future__ import annotations
@@ -35,7 +35,7 @@ CONTEXT = {
     "sing": "choir tune song", "write": "letter pen page", "plant": "seeds garden soil", "bake": "bread oven flour",
     "moves": "passengers engine seats driver ticket late",
 }
-_PEOPLE = {("male", "common", "grown"): "man", ("female", "common", "grown"): "woman",
+_PEOPLE: dict[tuple[str, ...], str] = {("male", "common", "grown"): "man", ("female", "common", "grown"): "woman",
            ("male", "common", "young"): "boy", ("female", "common", "young"): "girl",
            ("male", "royal", "grown"): "king", ("female", "royal", "grown"): "queen",
            ("male", "royal", "young"): "prince", ("female", "royal", "young"): "princess",

@@ -106,8 +106,8 @@ def run(ctx: Context) -> None:
         shares = np.log10(np.stack([by_counts[first], p[first]], 1))
     ctx.figure("trip", viz.heatmap, shares, [corpus.words[k] for k in first], ["counts", "CBOW"],
                label="log10 of the probability after 'we went on a trip on a'",
-               title=f"No plane went on a trip: counts give it no chance, CBOW {p[plane] / np.median(p[unrelated]):.0f} "
-                     "times that of an unrelated word")
+               title="No plane went on a trip: counts give it no chance, CBOW "
+                     f"{p[plane] / np.median(p[unrelated]):.0f} times that of an unrelated word")
     names = ["people", "countries", "capitals", "present", "past", "vehicles"]
     shown = [w for kind in KINDS for w in kind]
     ctx.figure("map", viz.space, {"skip-gram, 52 words": dict(zip(shown, vectors.map(shown), strict=True))},

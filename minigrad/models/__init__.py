@@ -1,10 +1,17 @@
 """The lectures' models, one a file: each with its equation and its slide."""
 from .agreement import AgreementReader
+from .cbow import CBOW
 from .char_rnn import CharRNN, MemorylessChar, spell
 from .forecaster import DeepRNN, DeepRNNDense, DenseForecaster, GRUForecaster, LSTMForecaster, SimpleRNN
+from .glove import GloVe
 from .ngram import NGram
 from .ngram_arpa import from_arpa, to_arpa
 from .sequence_reader import SequenceReader
+from .skipgram import SkipGram
+from .text_vectors import train_on_text
+from .word_training import train_words
+from .word_vectors import WordVectors
 
-__all__ = ["AgreementReader", "CharRNN", "DeepRNN", "DeepRNNDense", "DenseForecaster", "GRUForecaster",
-           "LSTMForecaster", "MemorylessChar", "NGram", "SequenceReader", "SimpleRNN", "from_arpa", "spell", "to_arpa"]
+__all__ = ["AgreementReader", "CBOW", "CharRNN", "DeepRNN", "DeepRNNDense", "DenseForecaster", "GRUForecaster", "GloVe",
+           "LSTMForecaster", "MemorylessChar", "NGram", "SequenceReader", "SimpleRNN", "SkipGram", "WordVectors",
+           "from_arpa", "spell", "to_arpa", "train_on_text", "train_words"]

@@ -96,7 +96,7 @@ class NegativeSampling(nn.Module):
 OUTPUTS = {"softmax": FullSoftmax, "hierarchical": HierarchicalSoftmax, "negative": NegativeSampling}
 
 
-def output_named(name: str, counts: np.ndarray, dim: int, negatives: int) -> nn.Module:
+def output_named(name: str, counts: np.ndarray, dim: int, negatives: int) -> Any:
     """One of the three by its name. Raises ValueError for another name."""
     if name not in OUTPUTS:
         raise ValueError(f"output is one of {', '.join(map(repr, OUTPUTS))}, not {name!r}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,13 +44,13 @@ def train_words(model: SkipGram | CBOW | GloVe, corpus: Corpus, *, window: int |
                 workers: int = 1) -> Iterator[Seen]:
     """Train a model on a text; yields a `Seen` up to 20 times, with the model usable each time.
 
-    window: context words on each side (5; GloVe 10).  dynamic: drawn from 1 ... window for each word, in GloVe weighted
-    by 1/distance.  subsampling, formula: see `keep_probability`; None keeps all.  lr: fused 0.025, Adam 0.01, GloVe
-    0.05.  batch: words of the fused form (a multiple of 16; None: see `nn.fused.skipgram.sizes`), elsewhere pairs, words
-    or entries (None: a hundredth of them, from 32 to 1024).  rng: the host generator if None.
-    fast: None takes the fused form where there is one, True insists on it, False forbids it.  workers: threads of the
-    fused form, for a BLAS of one thread (OPENBLAS_NUM_THREADS=1). They write to the same tables and now and then lose a
-    change of another (Recht et al. 2011, *Hogwild*), so only one worker gives the same vectors each time.
+    window: context words on each side (5; GloVe 10).  dynamic: drawn from 1 ... window for each word; in GloVe weighted
+    by 1 / distance.  subsampling, formula: see `keep_probability`; None keeps all.
+    lr: fused 0.025, Adam 0.01, GloVe 0.05.  batch: words of the fused form (a multiple of 16; None: see
+    `nn.fused.skipgram.sizes`), elsewhere pairs, words or entries (None: a hundredth of them, from 32 to 1024).
+    rng: the host generator if None.  fast: None takes the fused form where there is one, True insists, False forbids.
+    workers: threads of the fused form, for a BLAS of one thread (OPENBLAS_NUM_THREADS=1). They write to the same tables
+    and now and then lose a change (Recht et al. 2011, *Hogwild*), so only one gives the same vectors each time.
     Raises ValueError where there is none, and for a text without a pair; MinigradError when the training diverges.
     """
     rng = generator() if rng is None else rng
@@ -62,7 +62,7 @@ def train_words(model: SkipGram | CBOW | GloVe, corpus: Corpus, *, window: int |
         steps = _glove(model, corpus, window or 10, dynamic, epochs, lr or 0.05, batch, rng)
     else:
         text = _Text(corpus, window or 5, dynamic, subsampling, formula, rng)
-        if fused and fast is not False:
+        if isinstance(model, SkipGram) and fused and fast is not False:
             steps = _fused(model, text, epochs, lr or 0.025, batch, workers)
         else:
             steps = _readable(model, text, epochs, lr or 0.01, batch)
@@ -107,7 +107,7 @@ class _Text:
 def _fused(model: SkipGram, text: _Text, epochs: int, lr: float, batch: int | None, workers: int
            ) -> Iterator[tuple[float, float, float]]:
     """Plain gradient steps on both tables, side by side in one array; the rate falls to 1/250, as in word2vec."""
-    output: Any = model.output
+    output: NegativeSampling = model.output
     e, u, w = model.embedding.weight.data, output.weight.data, text.window
     dim, table = e.shape[1], np.concatenate([e, u], axis=1)
     steps: list[SkipGramStep] = []

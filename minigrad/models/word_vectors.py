@@ -59,7 +59,8 @@ class WordVectors:
 
     def nearest(self, what: str | np.ndarray, k: int = 10, *, metric: str = "cosine", leave_out: Iterable[str] = ()
                 ) -> list[tuple[str, float]]:
-        """The k words nearest to a word (itself left out) or to a vector (E,), nearest first, each with its closeness."""
+        """The k words nearest to a word (itself left out) or to a vector (E,), nearest first, each with its closeness.
+        """
         out = set(leave_out) | ({what} if isinstance(what, str) else set())
         point = self[what] if isinstance(what, str) else what
         close = self.closeness(point[None], metric)[0]
@@ -67,7 +68,8 @@ class WordVectors:
         best = np.argsort(-close, kind="stable")[:min(k, len(self) - len(out))]
         return [(self.words[j], float(close[j])) for j in best]
 
-    def analogy(self, word: str, minus: str, plus: str, k: int = 1, *, metric: str = "cosine") -> list[tuple[str, float]]:
+    def analogy(self, word: str, minus: str, plus: str, k: int = 1, *, metric: str = "cosine"
+                ) -> list[tuple[str, float]]:
         """The k words nearest to word - minus + plus, the three left out: analogy("king", "man", "woman")."""
         return self.nearest(self[word] - self[minus] + self[plus], k, metric=metric, leave_out={word, minus, plus})
 
@@ -90,7 +92,8 @@ class WordVectors:
         group (V,): a number for each word.  words: ids of those that are asked, and looked for; all if None.
         """
         chosen = np.arange(len(self)) if words is None else np.asarray(words)
-        close = WordVectors([self.words[j] for j in chosen], self.vectors[chosen]).closeness(self.vectors[chosen], metric)
+        some = WordVectors([self.words[j] for j in chosen], self.vectors[chosen])
+        close = some.closeness(some.vectors, metric)
         np.fill_diagonal(close, -np.inf)
         near = np.argpartition(-close, k, axis=1)[:, :k]
         mine = group[chosen]
@@ -135,7 +138,8 @@ class WordVectors:
 def answered(vectors: WordVectors, questions: Mapping[str, np.ndarray], metric: str = "cosine") -> dict[str, float]:
     """The share of right answers for each relation, and for all questions together under "all"."""
     right = {name: vectors.analogies_right(rows, metric) for name, rows in questions.items()}
-    return {name: float(r.mean()) for name, r in right.items()} | {"all": float(np.concatenate([*right.values()]).mean())}
+    right["all"] = np.concatenate([*right.values()])
+    return {name: float(r.mean()) for name, r in right.items()}
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -68,9 +68,9 @@ class RNNCell(RNNForm, Cell):
         self._choose(nonlinearity, residual)
         self._make(input_size, hidden_size, bias)
 
-    def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, hx: Tensor | None = None) -> Tensor:
         """x (B, D), h (B, H) -> h' (B, H)"""
-        return self.step(x, self._start(x, h), self.weights)[0]
+        return self.step(x, self._start(x, hx), self.weights)[0]
 
 
 class LSTMCell(LSTMForm, Cell):
@@ -88,9 +88,9 @@ class LSTMCell(LSTMForm, Cell):
         self._make(input_size, hidden_size, bias)
         self._start_open()
 
-    def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """x (B, D), (h, c) each (B, H) -> (h', c')"""
-        h, c = self.step(x, self._start(x, state), self.weights)
+        h, c = self.step(x, self._start(x, hx), self.weights)
         return h, c
 
 
@@ -106,6 +106,6 @@ class GRUCell(GRUForm, Cell):
         self._choose(reset, update)
         self._make(input_size, hidden_size, bias)
 
-    def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, hx: Tensor | None = None) -> Tensor:
         """x (B, D), h (B, H) -> h' (B, H)"""
-        return self.step(x, self._start(x, h), self.weights)[0]
+        return self.step(x, self._start(x, hx), self.weights)[0]

@@ -102,17 +102,17 @@ class ConvLSTMCell(_Convolutional):
         self._choose(input_size, hidden_size, kernel_size, bias)
         self._add_parameters(input_size)
 
-    def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """x (B, C, height, width), h and c (B, H, height, width) -> (h', c')"""
-        given_state(self, x, state, 2)
+        given_state(self, x, hx, 2)
         shape = (*x.shape[:-3], self.hidden_size, *x.shape[-2:])
-        self._check(x, "B, C, height, width", state, shape, self.weight_ih.device)
-        if state is None:
-            state = (zeros(shape, dtype=x.dtype, device=x.device),) * 2
+        self._check(x, "B, C, height, width", hx, shape, self.weight_ih.device)
+        if hx is None:
+            hx = (zeros(shape, dtype=x.dtype, device=x.device),) * 2
         if x.ndim == 3:
-            h, c = conv_lstm_step(unsqueeze(x, 0), *[unsqueeze(s, 0) for s in state], *self._weights())
+            h, c = conv_lstm_step(unsqueeze(x, 0), *[unsqueeze(s, 0) for s in hx], *self._weights())
             return squeeze(h, 0), squeeze(c, 0)
-        return conv_lstm_step(x, *state, *self._weights())
+        return conv_lstm_step(x, *hx, *self._weights())
 
 
 class ConvLSTM(_Convolutional):

@@ -23,9 +23,9 @@ def space(maps: Mapping[str, Mapping[str, Sequence[float]]], *, title: str, arro
     """Labelled points in two dimensions; up to three panels a row.
 
     maps: panel title -> word -> (x, y); words at one place share a label.  arrows: pairs of words, drawn from the first
-    to the second in each panel that has both.  groups: word -> the name of its group, which gives it a colour and a mark
-    of its own; words of none are grey.  width, height: of a panel in inches. Both axes of a panel have one scale, so
-    distances and directions are true.
+    to the second in each panel that has both.  groups: word -> its group, which has a colour and a mark of its own;
+    words of none are grey.  width, height: of a panel in inches. Both axes of a panel have one scale, so distances and
+    directions are true.
     Raises ValueError for no words, or a place that is not two finite numbers.
     """
     if not maps or not all(maps.values()):

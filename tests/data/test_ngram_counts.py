@@ -113,6 +113,8 @@ def test_an_empty_text_has_no_n_grams():
 def test_what_cannot_be_counted_is_refused(arguments, error, words):
     with pytest.raises(error, match=words):
         count(**arguments)
+    with pytest.raises(error, match=words):
+        count_all(order=arguments.pop("n"), **arguments)
 
 
 @pytest.mark.parametrize("peer", ["counter", "freqdist", "nltk_lm"])

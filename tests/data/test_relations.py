@@ -41,7 +41,7 @@ def test_a_sentence_without_strays_has_context_of_its_words_attributes_only():
 def test_strays_have_their_share(text):
     known = {word: value for value, words in CONTEXT.items() for word in words.split()}
     own = [known[w] in ATTRIBUTES["king"] for line in lines(text) if "king" in line for w in line if w in known]
-    assert 0.6 < np.mean(own) < 0.9                # 3/4, and a stray is of an own attribute now and then; about 100 words
+    assert 0.6 < np.mean(own) < 0.9                # 3/4, and strays that fit by chance; about 100 words
 
 
 def test_the_two_pairs_of_a_question_differ_in_one_attribute_alike(text):

@@ -99,7 +99,8 @@ def batches_of(rng, words, count, batch, window, shared):
     return ids, left, right, rng.integers(0, words, (count, shared))
 
 
-@pytest.mark.parametrize("words, window, batch, shared", [(30, 3, 32, 8), (5, 5, 48, 24), (400, 10, 16, 3), (2, 1, 64, 1)])
+@pytest.mark.parametrize("words, window, batch, shared",
+                         [(30, 3, 32, 8), (5, 5, 48, 24), (400, 10, 16, 3), (2, 1, 64, 1)])
 def test_the_fused_step_is_the_readable_gradient_on_the_same_samples(rng, words, window, batch, shared):
     """Two batches, each one plain gradient step on both tables; with 2 words nearly every id is a repeated one.
 
@@ -112,7 +113,7 @@ def test_the_fused_step_is_the_readable_gradient_on_the_same_samples(rng, words,
     losses = []
     for b in range(2):
         at = slice(b * batch, (b + 1) * batch)
-        some = np.arange(len(ids)) // batch == b               # pairs of this batch's centres, contexts wherever they are
+        some = np.arange(len(ids)) // batch == b               # this batch's centres, and contexts wherever they are
         centre, context = pairs(ids, np.where(some, left, 0), np.where(some, right, 0))
         model.zero_grad()
         loss = model(mg.tensor(centre), mg.tensor(context), np.tile(noise[b], (len(centre), 1))) * len(centre)
@@ -129,7 +130,8 @@ def test_the_fused_step_is_the_readable_gradient_on_the_same_samples(rng, words,
 def test_a_word_without_context_changes_nothing(rng):
     table = rng.normal(size=(9, 8))
     before, none = table.copy(), np.zeros(32, np.int64)
-    SkipGramStep(4, 2, 32, 5, 5, np.float64).chunk(table, rng.integers(0, 9, 36), none, none, rng.integers(0, 9, (1, 5)), 1.0)
+    ids, noise = rng.integers(0, 9, 36), rng.integers(0, 9, (1, 5))
+    SkipGramStep(4, 2, 32, 5, 5, np.float64).chunk(table, ids, none, none, noise, 1.0)
     assert np.array_equal(table, before)
 
 
@@ -167,7 +169,8 @@ def parted(vectors):
     return close[same].min() > close[~same].max()
 
 
-@pytest.mark.parametrize("output, fast", [("negative", True), ("negative", False), ("softmax", None), ("hierarchical", None)])
+@pytest.mark.parametrize("output, fast", [("negative", True), ("negative", False), ("softmax", None),
+                                          ("hierarchical", None)])
 def test_words_that_share_contexts_end_up_close_by_every_output(rng, output, fast):
     corpus = corpus_of_two(rng)
     model = SkipGram(corpus.counts, 8, output)

@@ -12,7 +12,8 @@ from minigrad.data.telecom_table import telecom_table
 from minigrad.models.text_vectors import train_on_text
 from minigrad.models.word_vectors import WordVectors, answered
 
-SQUARE = WordVectors(["man", "woman", "king", "queen", "stone"], np.array([[0, 0], [1, 0], [0, 3], [1, 3], [9, -9]]) + 1.0)
+SQUARE = WordVectors(["man", "woman", "king", "queen", "stone"],
+                     np.array([[0, 0], [1, 0], [0, 3], [1, 3], [9, -9]]) + 1.0)
 
 
 def test_the_slides_analogies_come_out_exactly_by_both_metrics():
@@ -62,7 +63,8 @@ def test_a_words_neighbours_are_sorted_without_itself_and_only_as_many_as_there_
     near = SQUARE.nearest("man", 9, metric="euclidean")
     assert [w for w, _ in near] == ["woman", "king", "queen", "stone"]
     assert np.allclose([-d for _, d in near], [1, 3, 10 ** 0.5, 162 ** 0.5])
-    assert [w for w, _ in SQUARE.nearest("man", 9, leave_out=["king"], metric="euclidean")] == ["woman", "queen", "stone"]
+    fewer = SQUARE.nearest("man", 9, leave_out=["king"], metric="euclidean")
+    assert [w for w, _ in fewer] == ["woman", "queen", "stone"]
     assert SQUARE.similarity("man", "woman", "euclidean") == -1
 
 
@@ -111,7 +113,7 @@ def test_what_was_saved_is_loaded_and_gensim_reads_it_too(tmp_path, rng):
     (lambda tmp: WordVectors(["a", "a"], np.zeros((2, 3))), "2 words, 1 of them different"),
     (lambda tmp: SQUARE.nearest("man", metric="manhattan"), "'cosine' or 'euclidean', not 'manhattan'"),
     (lambda tmp: WordVectors(["a b"], np.zeros((1, 3))).save(tmp / "v"), "cannot hold the word 'a b'"),
-    (lambda tmp: (tmp.joinpath("v").write_text("2 2\na 1 2\nb 1 x\n"), WordVectors.load(tmp / "v")), "could not convert"),
+    (lambda tmp: (tmp.joinpath("v").write_text("2 2\na 1 2\nb 1 x\n"), WordVectors.load(tmp / "v")), "not convert"),
     (lambda tmp: (tmp.joinpath("v").write_text("2 2\na 1 2\nb 1\n"), WordVectors.load(tmp / "v")), "does not hold"),
     (lambda tmp: train_on_text("a b", model="elmo"), "not 'elmo'"),
     (lambda tmp: train_on_text("a b c"), "no word of these sentences"),

@@ -109,3 +109,11 @@ def test_a_residual_cell_has_other_jacobians_and_is_refused():
     cell = nn.RNNCell(D, H, residual=True).to(mg.float64)
     with pytest.raises(ValueError, match=r"RNNCell\(.*residual=True\) adds the state itself"):
         bptt.jacobian_products(cell, bptt.unroll(cell, sequence()).h)
+
+
+def test_a_state_after_the_loss_has_gradient_zero():
+    """A loss on the first outputs only: what comes later has no part in it."""
+    cell = nn.RNNCell(2, 3)
+    states = bptt.unroll(cell, mg.randn(5, 1, 2))
+    found, = bptt.gradients((states.h[1] ** 2).sum(), states.h)
+    assert found[:2].any((1, 2)).all() and not found[2:].any()

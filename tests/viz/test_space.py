@@ -18,7 +18,8 @@ def drawn(figure, panel=0):
 
 def test_each_word_is_named_at_its_place_and_arrows_lead_from_one_to_the_other():
     words = {"man": (0, 0), "king": (0, 3), "woman": (1, 0), "queen": (1.0, 3)}
-    labels, arrows = drawn(viz.space({"p": words}, title="t", arrows=[("man", "king"), ("woman", "queen"), ("man", "x")]))
+    asked = [("man", "king"), ("woman", "queen"), ("man", "x")]
+    labels, arrows = drawn(viz.space({"p": words}, title="t", arrows=asked))
     assert labels == {k: tuple(map(float, v)) for k, v in words.items()}
     assert arrows == [((0, 0), (0, 3)), ((1, 0), (1.0, 3))]
 

@@ -1,4 +1,4 @@
-"""Skip-gram with negative sampling as products of blocks of text; equal to `SkipGram` on the same samples (test_skipgram.py).
+"""Skip-gram with negative sampling as products of blocks of text; equal to `SkipGram` (tests/models/test_skipgram.py).
 
 The loss of a word c with context words o, and M noise words k that a whole batch shares:
 
@@ -8,9 +8,10 @@ In expectation that is K noise words for each pair (Mikolov et al. 2013). One pa
 E multiplications each. Here a block of L neighbouring words meets the L + 2 w words around it in one product, of which
 the band counts where |i - j| is within the word's reach; all its pairs share the products with the M noise words.
 
-Measured in the building of it (benchmarks/skipgram.py has the numbers that count): products take half of the time. The
-rest was rows, and so: both tables lie side by side (a word's e and u are one row), rows of a batch are gathered once
-for both roles, and repeated words are summed pairwise onto their last place, so that one write brings all back.
+Half of the time is products, and rows would take most of the other half. So both tables lie side by side (a word's e
+and u are one row), the rows of a batch are gathered once for both roles, and the changes of a repeated word are summed
+pairwise onto its last place, so that one write brings all back: `np.add.reduceat` over sorted ids took four times as
+long. benchmarks/skipgram.py measures the whole beside gensim.
 """
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ class SkipGramStep:
     def _spans(self, rows: np.ndarray) -> np.ndarray:
         """u of each block's words and of those around it, as views that overlap: (n / 16, 16 + 2 w, E)."""
         u = rows[:self.text, self.dim:]
-        return as_strided(u, (self.batch // BLOCK, BLOCK + 2 * self.window, self.dim), (BLOCK * u.strides[0], *u.strides))
+        return as_strided(u, (self.batch // BLOCK, BLOCK + 2 * self.window, self.dim),
+                          (BLOCK * u.strides[0], *u.strides))
 
     def chunk(self, table: np.ndarray, ids: np.ndarray, left: np.ndarray, right: np.ndarray, noise: np.ndarray,
               lr: float) -> tuple[float, int]:
@@ -87,10 +89,10 @@ class SkipGramStep:
                     loss = self._loss(self.bands[pattern[at]], pairs[at])
                 self._changes(pattern[at], weight[at])
                 change = self.change
-                for last, earlier in fold:         # a word that occurs again gets the sum of its changes at its last place
+                for last, earlier in fold:     # a repeated word: the sum of its changes comes to its last place
                     change[last] += change[earlier]
                 np.add(change, self.rows, out=self.rows)
-                table[row] = self.rows             # of a word that occurs again, the last row stays
+                table[row] = self.rows         # of a repeated word the last row stays
         return loss, int(pairs[:n].sum())
 
     def _scores(self) -> None:
@@ -136,7 +138,7 @@ def sizes(most: float, pairs: float, negatives: float, lr: float) -> tuple[int, 
     A row gets the sum over all its places in a batch, taken at one value of the row, so lr times the number of terms is
     bounded. For noise words, on 8,000 words, dim 100: lr n K pairs / M of 10 was stable at a rate of 0.05 and 12 was
     not; at 0.1, where vectors grow longer, 5 was and 6.7 was not. This keeps to 6.7 at 0.05 and less above. For the
-    commonest word lr n most pairs (K + 1) of 5 was stable and 12 was not on 257 words; on 10 words 3 was and 4.5 was not.
+    commonest word lr n most pairs (K + 1) of 4.6 was stable on 257 words and 12 was not; on 10 words 3 was, 4.5 not.
     most: the share of the commonest word.  pairs: of a word, on average.
     -> batch, shared
     """
@@ -160,8 +162,8 @@ def _bands(window: int, dtype: np.dtype | type) -> np.ndarray:
 def _folds(rows: np.ndarray, words: int) -> list[Folds]:
     """For each batch the rounds that sum repeated ids onto their last place: pairs (last, earlier) of places.
 
-    rows (S, R) of ids.  In round k what stands 2^k occurrences before is added, so log2 of the highest count are enough;
-    within a round no place is read and written.
+    rows (S, R) of ids.  In round k what stands 2^k occurrences before is added, so as many rounds as the highest count
+    has bits are enough; within a round no place is both read and written.
     """
     batches, count = rows.shape
     order = np.argsort(rows.astype(np.uint16) if words <= 65536 else rows, axis=1, kind="stable")  # 16 bits: by radix
