@@ -40,9 +40,13 @@ def unroll(cell: Cell, x: Tensor, state: Any = None) -> States:
 
 
 def gradients(loss: Tensor, *rows: Sequence[Tensor]) -> list[np.ndarray]:
-    """dL/dh_t for rows of states, one array (T, B, H) a row, 0 where the loss does not see a state.  loss: one value."""
+    """dL/dh_t for rows of states, one array (T, B, H) a row; 0 where the loss does not see a state.
+
+    loss: one value.
+    """
     found = iter(grad(loss, [state for row in rows for state in row], allow_unused=True))
-    return [np.stack([np.zeros_like(_host(h)) if (g := next(found)) is None else _host(g) for h in row]) for row in rows]
+    return [np.stack([np.zeros_like(_host(state)) if (g := next(found)) is None else _host(g) for state in row])
+            for row in rows]
 
 
 def state_jacobians(cell: RNNCell, x: Tensor) -> np.ndarray:
