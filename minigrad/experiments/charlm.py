@@ -8,6 +8,7 @@ an n-gram model of order 3 sees two notes, so it cannot know them. `minigrad sam
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -41,9 +42,9 @@ def run(ctx: Context) -> None:
     for n in ORDERS:
         bits[f"order_{n}"] = math.log2(NGram(n, "kneser-ney", vocab=len(letters)).fit(ids).perplexity(test_ids))
     ctx.part("LSTM")
-    size = dict(embedding=32, hidden=32) if ctx.quick else dict(embedding=128, hidden=256)
+    size: dict[str, Any] = dict(embedding=32, hidden=32) if ctx.quick else dict(embedding=128, hidden=256)
     plan = dict(rounds=4, updates=25, batch=8) if ctx.quick else dict(rounds=20, updates=50, batch=32)
-    writer = read(ctx, TextModel(letters, **size, forget_bias=1.0), train, held_out, steps=50, rate=4e-3, **plan)
+    writer = read(ctx, TextModel(letters, **size, forget_bias=1.0), train, held_out, steps=50, rate=8e-3, **plan)
     bits["lstm"] = writer.model.bits(test_ids)
     if entropy is not None:
         bits["entropy"] = entropy / math.log(2)

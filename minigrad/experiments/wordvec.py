@@ -25,7 +25,7 @@ SENTENCE = "went on a trip on a".split()                       # what stands bef
 SHOWN = ("plane", "queen", "paris", "walked", "cook")
 
 wordvec = Experiment(
-    "wordvec", slide="Chemnitz, *word2vec*; Télécom, *Weaknesses*", seconds=20, labels={
+    "wordvec", slide="Chemnitz, *word2vec*; Télécom, *Weaknesses*", seconds=8, labels={
         "one_hot": "largest inner product of two one-hot vectors",
         "counted": "p(plane) after 'we went on a trip on a', by counts", "plane": "the same, by CBOW",
         "boat": "p(boat) there, by CBOW", "unrelated": "median p of the 52 unrelated words there, by CBOW",
@@ -102,14 +102,15 @@ def run(ctx: Context) -> None:
         group, words=common))
 
     first = [*text.ids([w for w in VEHICLES if w != HELD_OUT]), plane, *sorted(unrelated, key=lambda k: -p[k])[:4]]
-    with np.errstate(divide="ignore"):                         # what was never counted is an empty cell
-        shares = np.log10(np.stack([by_counts[first], p[first]], 1))
-    ctx.figure("trip", viz.heatmap, shares, [corpus.words[k] for k in first], ["counts", "CBOW"],
+    shares = np.stack([by_counts[first], p[first]], 1)
+    shares[shares == 0] = np.nan                               # what was never counted is an empty cell
+    ctx.figure("trip", viz.heatmap, np.log10(shares), [corpus.words[k] for k in first], ["counts", "CBOW"],
                label="log10 of the probability after 'we went on a trip on a'",
                title="No plane went on a trip: counts give it no chance, CBOW "
                      f"{p[plane] / np.median(p[unrelated]):.0f} times that of an unrelated word")
     names = ["people", "countries", "capitals", "present", "past", "vehicles"]
-    shown = [w for kind in KINDS for w in kind]
-    ctx.figure("map", viz.space, {"skip-gram, 52 words": dict(zip(shown, vectors.map(shown), strict=True))},
-               groups={w: names[k] for k, kind in enumerate(KINDS) for w in kind}, width=10, height=7,
-               title="Words of one kind lie together")
+    panels = {"people, countries, capitals": sum(KINDS[:3], []), "verbs, vehicles": sum(KINDS[3:], [])}
+    ctx.figure("map", viz.space, {title: dict(zip(words, vectors.unit().map(words), strict=True))
+                                  for title, words in panels.items()},
+               groups={w: names[k] for k, kind in enumerate(KINDS) for w in kind}, width=7.5, height=6,
+               title="Words of one kind lie together, the plane with the vehicles")

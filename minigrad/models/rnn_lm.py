@@ -75,7 +75,7 @@ class RNNLM(nn.Module):
         state = self.layer.output_size
         self.project = nn.Linear(state, width, bias=False) if tied and width != state else None
         self.read = nn.Linear(width if tied else state, vocabulary_size)
-        if init is not None:
+        if init is not None and self.read.bias is not None:
             nn.init.uniform_(self.read.weight, -init, init)
             nn.init.zeros_(self.read.bias)
             if embedding is not None:

@@ -13,9 +13,10 @@ from .flow import flow, parameter_norms, time_norms
 from .gates import gates
 from .graph import Drawing, graph
 from .heatmap import heatmap
+from .rows import rows
 from .space import space
 from .step import Player, step
 
 __all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "bars",
-           "curves", "flow", "forecasts", "gates", "graph", "heatmap", "parameter_norms", "space", "step",
-           "time_norms"]
+           "curves", "flow", "forecasts", "gates", "graph", "heatmap", "parameter_norms", "rows", "space",
+           "step", "time_norms"]

@@ -13,8 +13,9 @@ from .flow import _LINES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LETTER, _LINE, _GAP = 5.3, 10.5, 7.0          # points: a letter's width and a line's height at 9 points; mark to label
-_SIDES = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]
+_LETTER, _LINE = 5.3, 10.5                     # points: a letter's width and a line's height at 9 points
+_SIDES = [(gap * dx, gap * dy) for gap in (7.0, 14.0) for dx, dy in                # from a point to its label
+          [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]]
 _MARGIN = 0.09                                 # of the panel, left free on each side for labels
 
 
@@ -96,17 +97,17 @@ def _labels(ax: Any, words: list[str], at: np.ndarray, arrows: np.ndarray, width
     for same in together.values():
         text, (x, y) = ", ".join(words[k] for k in same), points[same[0]]
         w, h = _LETTER * len(text), _LINE
-        best = min(_SIDES, key=lambda side: _covered(_box(x, y, w, h, side), boxes, width, height))
-        boxes.append(_box(x, y, w, h, best))
-        ax.annotate(text, at[same[0]], xytext=(_GAP * best[0], _GAP * best[1]), textcoords="offset points", fontsize=9,
-                    ha={1: "left", 0: "center", -1: "right"}[best[0]], zorder=4, parse_math=False,
-                    va={1: "bottom", 0: "center", -1: "top"}[best[1]])
+        best = min(_SIDES, key=lambda side: _covered(_box(x, y, w, h, *side), boxes, width, height))
+        boxes.append(_box(x, y, w, h, *best))
+        ax.annotate(text, at[same[0]], xytext=best, textcoords="offset points", fontsize=9,
+                    ha=("center", "left", "right")[int(np.sign(best[0]))], zorder=4, parse_math=False,
+                    va=("center", "bottom", "top")[int(np.sign(best[1]))])
 
 
-def _box(x: float, y: float, w: float, h: float, side: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Where a label of that size lies: left, bottom, right, top."""
-    left = x + {1: _GAP, 0: -w / 2, -1: -_GAP - w}[side[0]]
-    bottom = y + {1: _GAP, 0: -h / 2, -1: -_GAP - h}[side[1]]
+def _box(x: float, y: float, w: float, h: float, dx: float, dy: float) -> tuple[float, float, float, float]:
+    """Where a label of that size lies, its nearest edge or corner (dx, dy) off: left, bottom, right, top."""
+    left = x + dx - (w / 2, 0, w)[int(np.sign(dx))]
+    bottom = y + dy - (h / 2, 0, h)[int(np.sign(dy))]
     return left, bottom, left + w, bottom + h
 
 

@@ -26,7 +26,7 @@ def table(p: np.ndarray):
 
 def test_a_temperature_of_one_is_softmax_and_a_shift_of_the_scores_changes_nothing():
     assert np.allclose(probabilities(np.log(P)), P, atol=1e-15)
-    assert np.allclose(probabilities(np.log(P) + 1000), P, atol=1e-12)         # a shift of 1000 costs 13 bits of a score
+    assert np.allclose(probabilities(np.log(P) + 1000), P, atol=1e-12)         # of a score 1000 costs 13 bits
 
 
 def test_temperature_is_a_power_of_the_probabilities():
@@ -192,7 +192,7 @@ def test_a_beam_of_nothing_is_refused(wrong):
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_a_beginning_goes_on_with_its_own_state(device, cell):
-    """Each sentence's ln P is what the model says when it reads that sentence alone; with a neighbour's state it is not.
+    """Each sentence's ln P is what the model says that reads it alone; with a neighbour's state it would not be.
 
     float32, three tokens: 1e-5 is some ten units in the last place of a sum.
     """

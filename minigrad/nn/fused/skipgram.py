@@ -128,8 +128,7 @@ class SkipGramStep:
         self.du.fill(0)
         for into, part in self.overlaps:
             into += part
-        self.change[:w, :self.dim] = 0         # words beside the batch and noise words are no centres;
-        self.change[w + n:, :self.dim] = 0     # the sums of the last batch stand there
+        self.change[w + n:, :self.dim] = 0     # right of the batch, and noise: no centres; old sums are there
 
 
 def sizes(most: float, pairs: float, negatives: float, lr: float) -> tuple[int, int]:
