@@ -98,7 +98,7 @@ def fitted(context: str, text: np.ndarray, steps: int = 150) -> WindowMLPLM:
 def test_only_a_context_that_holds_the_cause_learns_it(rng):
     """abc abc def def: half of the words are those of three places before. 4 words tell some of it, 1 tells nothing."""
     train, test = (np.repeat(rng.integers(0, 3, (200, 3)), 2, 0).reshape(-1) for _ in range(2))
-    assert fitted("last 4", train).nats(test).mean() < 0.9 * math.log(3)
+    assert fitted("last 4", train).nats(test).mean() < 0.95 * math.log(3)
     assert fitted("last 1", train).nats(test).mean() > 0.98 * math.log(3)
 
 
