@@ -75,7 +75,8 @@ def run(ctx: Context) -> None:
     best = {corpus: ROWS[min(found, key=found.__getitem__)] for corpus, found in perplexity.items()}
     panels = {f"{corpus}: test perplexity": {ROWS[row]: value for row, value in perplexity[corpus].items()}
               for corpus in texts} | {"pages: numbers stored": {ROWS[row]: n for row, n in stored["pages"].items()}}
-    ctx.figure("perplexity", viz.rows, panels, log=tuple(panels), plain="pages: numbers stored",
+    ctx.figure("perplexity", viz.rows, panels, log="pages: numbers stored", sizes="pages: numbers stored",
+               limits={"phrases: test perplexity": (1.52, 1.68), "pages: test perplexity": (0, 45)},
                levels={"phrases: test perplexity": {"best 5-gram there is": LIMIT, "the phrases' own": truth}},
                title=f"Best on {len(texts['pages'].train):,} words of help pages: {best['pages']}. On phrases with far "
                      f"causes: {best['phrases']}; no 5-gram can be below {LIMIT:.3f}")

@@ -1,4 +1,4 @@
-"""n-grams, a window, recurrent networks: the same text and vocabulary for all, bounds that can be met, bars that say no."""
+"""n-grams, a window, recurrent networks: one text and vocabulary for all, bounds that can be met, bars that say no."""
 from __future__ import annotations
 
 import json
@@ -33,7 +33,7 @@ def test_the_truth_of_the_phrases_is_their_entropy_up_to_the_sample(tmp_path):
     v, _, test, truth = phrases(context(tmp_path, quick=False))
     assert (test == v.eos).sum() == 5000 and not (test == v.unk).any()
     assert math.isclose(math.log(truth), PHRASES.entropy, rel_tol=0.012)
-    assert PHRASES.perplexity < 0.98 * LIMIT                   # what no 5-gram sees is worth more than the sample's error
+    assert PHRASES.perplexity < 0.98 * LIMIT         # what no 5-gram sees is worth more than the sample's error
 
 
 def test_all_models_predict_the_same_tokens(tmp_path):
@@ -72,7 +72,8 @@ def test_a_quick_run_compares_all_models_and_writes_the_figure(tmp_path, capsys)
 
 def test_the_bars_say_no():
     good = {f"{corpus}_{row}": value for corpus, row, value in [
-        *[("phrases", row, 1.575) for row in ("rnn", "gru", "lstm")], *[("phrases", f"order_{n}", 1.7) for n in range(1, 6)],
+        *[("phrases", row, 1.575) for row in ("rnn", "gru", "lstm")],
+        *[("phrases", f"order_{n}", 1.7) for n in range(1, 6)],
         ("phrases", "mlp", 1.61), ("phrases", "truth", 1.563), ("pages", "mlp", 33.0), ("pages", "rnn", 27.0),
         ("pages", "lstm", 24.0)]}
 
