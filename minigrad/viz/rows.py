@@ -46,10 +46,9 @@ def rows(panels: Mapping[str, Mapping[str, float]], *, title: str, log: str = ""
             ax.tick_params(axis="y", length=0)
             ax.set_ylim(-0.6, len(names) - 0.4)
         axes[0].set_yticks(np.arange(len(names))[::-1], names)
-        handles, labels = (sum(parts, []) for parts in zip(*[ax.get_legend_handles_labels() for ax in axes],
-                                                           strict=True))
-        if labels:
-            figure.legend(handles, labels, loc="outside lower right", frameon=False, fontsize=10, ncols=len(labels))
+        lines = [line for ax in axes for line in ax.get_legend_handles_labels()[0]]
+        if lines:
+            figure.legend(handles=lines, loc="outside lower right", frameon=False, fontsize=10, ncols=len(lines))
         _title(figure, title)
     return figure
 

@@ -15,7 +15,8 @@ PANELS = {"loss": {"a": 3.0, "b": 1.5}, "size": {"a": 10.0, "b": 20_000.0, "c": 
 def dots(ax):
     """(value, row from below, mark, is it dark) of each dot."""
     return [(float(line.get_xdata()[0]), int(line.get_ydata()[0]), line.get_marker(),
-             to_hex(line.get_markerfacecolor()) == viz.BLUE.lower()) for line in ax.lines if line.get_marker() != "None"]
+             to_hex(line.get_markerfacecolor()) == viz.BLUE.lower())
+            for line in ax.lines if line.get_marker() != "None"]
 
 
 def test_each_panel_has_its_dots_in_the_rows_order_and_its_smallest_is_dark():
