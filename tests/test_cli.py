@@ -55,6 +55,13 @@ def test_every_example_in_the_help_can_be_typed(verb):
      "argument --seeds: a seed is a whole number from 0 up, not '1.5' (minigrad run --help)"),
     ("run forecasting --seed 0 --seeds 1",
      "argument --seeds: not allowed with argument --seed (minigrad run --help)"),
+    ("run hello --text FILE", "'--text' means nothing to minigrad run. (minigrad run --help)"),
+    ("run charlm --txt FILE", "'--txt' means nothing to minigrad run. Did you mean '--text'? (minigrad run --help)"),
+    ("sample runs/no", "no model 'runs/no'. 'minigrad run charlm' trains one"),
+    ("sample . --temperature -1", "argument --temperature: a number from 0 up, not '-1' (minigrad sample --help)"),
+    ("sample . --top-k 1.5", "argument --top-k: a whole number from 0 up, not '1.5' (minigrad sample --help)"),
+    ("sample . --top-p 0", "argument --top-p: a number above 0, up to 1, not '0' (minigrad sample --help)"),
+    ("sample . --beam 0", "argument --beam: a whole number from 1 up, not '0' (minigrad sample --help)"),
     ("exercises out 03_rn", "no assignment '03_rn'. Did you mean '03_rnn'? There are: 03_rnn, 05_lstm"),
 ])
 def test_a_slip_gets_one_line_on_stderr_and_exit_code_2(typed, line, capsys, notebooks):
@@ -123,6 +130,68 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert cli.main(["run", "forecasting", "--quick", "--out", str(tmp_path / "file")]) == 2
     assert capsys.readouterr().err == f"minigrad: Not a directory: '{tmp_path}/file/forecasting/quick-seed-0'\n"
+
+
+# ----- options of one experiment, and sample
+
+def test_an_experiments_own_options_are_in_its_help_and_reach_it(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["run", "charlm", "--help"])
+    shown = capsys.readouterr().out
+    assert "--corpus topics|notes" in shown and "--text FILE" in shown
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--help"])
+    assert "--corpus" not in capsys.readouterr().out
+    from minigrad.experiments import Experiment
+    given = []
+    monkeypatch.setattr(Experiment, "execute", lambda self, *a, **k: given.append(k["options"]) or {"targets": []})
+    for typed in ("run charlm", "run --corpus notes charlm", "run charlm --text a.txt", "run hello"):
+        assert cli.main(typed.split()) == 0
+    assert given == [{}, {"corpus": "notes"}, {"text": "a.txt"}, {}]
+    assert cli.main("run charlm --corpus note".split()) == 2 and "'note'" in capsys.readouterr().err
+
+
+def test_a_text_that_is_not_there_is_one_line(tmp_path, capsys):
+    assert cli.main(["run", "charlm", "--text", "no/file", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "minigrad: No such file or directory: 'no/file'\n"
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A folder as a run of charlm leaves it."""
+    from minigrad.models.text_model import TextModel
+    (tmp_path / "charlm/seed-0").mkdir(parents=True)
+    TextModel("ab c\n", hidden=4).save(tmp_path / "charlm/seed-0/model.npz")
+    return tmp_path / "charlm"
+
+
+def test_sample_writes_the_prompt_and_so_many_characters_more_on_stdout(trained, capsys):
+    for model in ("seed-0", "seed-0/model.npz"):
+        assert cli.main(["sample", str(trained / model), "--prompt", "ab ", "--length", "20"]) == 0
+        said = capsys.readouterr()
+        assert said.err == "" and said.out.startswith("ab ") and len(said.out) == 24
+    options = ["--length", "9", "--temperature", "0.5", "--top-k", "3", "--top-p", "0.9"]
+    texts = []
+    for seed in ("0", "0", "1"):
+        assert cli.main(["sample", str(trained / "seed-0"), *options, "--seed", seed, "--json"]) == 0
+        texts.append(json.loads(capsys.readouterr().out)["text"])
+    assert texts[0] == texts[1] != texts[2] and len(texts[0]) == 9
+    assert cli.main(["sample", str(trained / "seed-0"), "--beam", "3", "--length", "5"]) == 0
+    assert len(capsys.readouterr().out) == 6
+
+
+def test_what_sample_cannot_do_is_one_line(trained, capsys):
+    folder = trained / "seed-0"
+    for typed, says in (([str(trained)], f"Did you mean '{folder}'?"),
+                        ([str(folder), "--prompt", "x"], "knows no character 'x'"),
+                        ([str(folder), "--beam", "2", "--top-k", "3"], "leave one of both out"),
+                        ([str(folder / "model.npz"), "--length", "0"], "from 1 up, not '0'")):
+        assert cli.main(["sample", *typed]) == 2
+        said = capsys.readouterr()
+        assert said.out == "" and says in said.err and said.err.count("\n") == 1
+    (folder / "model.npz").write_bytes(b"no model")
+    assert cli.main(["sample", str(folder)]) == 2
+    assert "model.npz is no .npz file that can be read" in capsys.readouterr().err
 
 
 # ----- exercises
