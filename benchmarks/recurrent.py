@@ -39,8 +39,9 @@ def layers(pairs: int) -> dict[str, Any]:
 def characters(pairs: int) -> dict[str, Any]:
     """A character model's step (embedding, LSTM, projection, cross-entropy, clipping, Adam) beside PyTorch's."""
     none: dict[int, float] = {}
-    sizes = [(65, 64, 128, 50, 32, none), (97, 128, 128, 50, 32, {1: 0.95}), (97, 128, 256, 50, 32, none),
-             (97, 256, 256, 50, 64, {1: 0.75, 2: 0.9}), (97, 512, 512, 50, 32, {1: 0.75, 2: 0.9})]
+    sizes = [(65, 64, 128, 50, 32, none), (65, 128, 128, 50, 32, {1: 0.95}), (97, 128, 128, 50, 32, none),
+             (97, 128, 256, 50, 32, none), (97, 256, 256, 50, 64, {1: 0.75, 2: 0.9}),
+             (97, 512, 512, 50, 32, {1: 0.75, 2: 0.9})]
     rows = []
     for threads in (1, 2):
         sides = Side(threads), Side(threads)
