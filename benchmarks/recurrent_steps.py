@@ -28,14 +28,7 @@ def layer(cell: str, steps: int, batch: int, hidden: int, layers: int, wanted: b
     x = mg.tensor(rng.standard_normal((steps, batch, hidden)).astype(np.float32), requires_grad=wanted)
     weight = mg.tensor(rng.standard_normal((steps, batch, hidden)).astype(np.float32))
     adam = optim.Adam(model.parameters())
-
-    def step() -> None:
-        adam.zero_grad()
-        x.grad = None
-        y, _ = model(x)
-        y.backward(weight)
-        adam.step()
-    return step
+    return _training(model, x, weight, adam)
 
 
 def torch_layer(cell: str, steps: int, batch: int, hidden: int, layers: int, wanted: bool = True) -> Step:
@@ -46,7 +39,11 @@ def torch_layer(cell: str, steps: int, batch: int, hidden: int, layers: int, wan
     x = torch.randn(steps, batch, hidden, requires_grad=wanted)
     weight = torch.randn(steps, batch, hidden)
     adam = torch.optim.Adam(model.parameters(), fused=True)
+    return _training(model, x, weight, adam)
 
+
+def _training(model: Any, x: Any, weight: Any, adam: Any) -> Step:
+    """Forward, backward of sum(y weight), Adam: the same words on both sides."""
     def step() -> None:
         adam.zero_grad()
         x.grad = None
