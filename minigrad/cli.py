@@ -24,7 +24,7 @@ OK, MISSED, STOPPED = 0, 1, 130
 
 
 def list_(args: argparse.Namespace) -> int:
-    """List the experiments: name, slide, seconds of a full run.
+    """List the experiments: name, slide, the rows of docs/lectures.md that they are about, seconds of a full run.
 
     Example:
       minigrad list
@@ -33,10 +33,11 @@ def list_(args: argparse.Namespace) -> int:
     from .experiments._console import Console
     found = [find(name) for name in names()]
     if args.json:
-        emit([{"name": e.name, "slide": e.slide, "seconds": e.seconds, "targets": len(e.targets)} for e in found])
+        emit([{"name": e.name, "slide": e.slide, "ids": e.ids.split(), "seconds": e.seconds, "targets": len(e.targets)}
+              for e in found])
     else:
-        Console().table("Experiments (minigrad run NAME)", ["name", "slide", "about"],
-                        [[e.name, e.slide, f"{e.seconds:.0f} s"] for e in found])
+        Console().table("Experiments (minigrad run NAME)", ["name", "slide", "rows", "about"],
+                        [[e.name, e.slide, e.ids, f"{e.seconds:.0f} s"] for e in found])
     return OK
 
 

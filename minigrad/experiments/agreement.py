@@ -36,7 +36,8 @@ LABELS = {f"{reach}_{name}_{what}": f"{row} {words}: {what}" for reach, words in
 LABELS |= {f"unit_{what}": f"One cell of the LSTM of 4 to 12: {what}" for what in ASKED}
 
 agreement = Experiment(
-    "agreement", slide="Télécom, *Vanishing and exploding gradients (1)*", seconds=35, unit="accuracy", labels=LABELS,
+    "agreement", ids="T21 T31", slide="Télécom, *Vanishing and exploding gradients (1)*",
+    seconds=35, unit="accuracy", labels=LABELS,
     targets=[*[Target(f"near_{rule}_{what}", at_most=0.0) for rule in ("nearest", "bigram") for what in ASKED],
              *[Target(f"{reach}_{name}_{what}", at_least=0.95) for reach in TRAINED for what in ASKED
                for name in ("gru", "lstm")], Target("near_rnn_verb", at_least=0.95),

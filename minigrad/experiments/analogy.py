@@ -48,7 +48,8 @@ ROWS: dict[str, tuple[str, Make, dict, float]] = {
 JUDGED = [name for name in ROWS if name not in ("glove_100", "glove_clean")]
 
 analogy = Experiment(
-    "analogy", slide="Chemnitz, *word2vec (3)*; Télécom, *Word embedding*", seconds=26, unit="share of right answers",
+    "analogy", ids="C33 T43", slide="Chemnitz, *word2vec (3)*; Télécom, *Word embedding*",
+    seconds=26, unit="share of right answers",
     labels={"queen": "table: distance of king - man + woman from queen",
             "aunt": "table: distance of uncle - man + woman from aunt",
             "chancellor": "table: president - France + Germany, Euclid says chancellor",

@@ -23,7 +23,8 @@ ORDERS = (1, 3, 5, 8)
 LABELS = {"alphabet": "nothing known: log2 V", **{f"order_{n}": f"{n}-gram, Kneser-Ney" for n in ORDERS},
           "lstm": "LSTM", "entropy": "the corpus' own entropy"}
 charlm = Experiment(
-    "charlm", slide="Chemnitz, *Many to One: next character/word prediction*", seconds=60, unit="bits per character",
+    "charlm", ids="C38 C39 R7 T10 T39", slide="Chemnitz, *Many to One: next character/word prediction*",
+    seconds=60, unit="bits per character",
     labels=LABELS, options=[
         Option("corpus", "what to learn: Python's help pages, or melodies", choices=("topics", "notes")),
         Option("text", "learn this text instead", metavar="FILE")],

@@ -67,7 +67,7 @@ BARS: dict[str, dict[str, Any]] = {                                            #
     "squared": {"at_least": 0.05}, "t100": {"at_least": 0.3}, "t10": {"at_most": 0.1}, "t01": {"at_most": 0.1},
     "lost_none": {"at_least": 2}, "lost_norm": {"at_most": 0}}
 clipping = Experiment(
-    "clipping", slide="Télécom, *Exploding: gradient clipping*", seconds=20, unit="loss at last",
+    "clipping", ids="C13 T24", slide="Télécom, *Exploding: gradient clipping*", seconds=20, unit="loss at last",
     labels={**{name: row for name, (row, _) in CLIPS.items()}, "lost_none": f"starts lost of {STARTS}, not clipped",
             "lost_norm": f"starts lost of {STARTS}, by norm, all parameters"},
     targets=[*[Target(name, **bar) for name, bar in BARS.items()],

@@ -48,7 +48,7 @@ ROWS: dict[str, tuple[str, Callable[[], nn.RNN | nn.LSTM | nn.GRU]]] = {
 OPEN, CLOSED = ("lstm_3", "lstm_5", "gru_shut"), ("rnn", "lstm_0", "gru")      # b_f = 1: between the two
 
 forget_bias = Experiment(
-    "forget_bias", slide="Télécom, *Forget Gate LSTM*", seconds=30, unit=f"updates, {UPDATES}: not solved",
+    "forget_bias", ids="T29", slide="Télécom, *Forget Gate LSTM*", seconds=30, unit=f"updates, {UPDATES}: not solved",
     labels={**{f"{name}_{noise}": f"{row}, {noise}" for noise in NOISE for name, (row, _) in ROWS.items()},
             "open_solved": "share solved: b_f = 3, b_f = 5, b_z = -3",
             "closed_solved": "share solved: RNN, b_f = 0, GRU"},

@@ -227,6 +227,7 @@ class Experiment:
     name: that of its file.  slide: deck and title.  seconds: of a full run of one seed on a small machine.
     targets: what it must reach.  labels: result name -> row of the table; the rest is shown under its own name.
     options: settings of this experiment alone; a run with other values than the defaults has a folder of its own.
+    ids: the rows of docs/lectures.md that it is about, such as "K24 K25 K26".
     """
 
     name: str
@@ -236,6 +237,7 @@ class Experiment:
     labels: Mapping[str, str] = field(default_factory=dict)
     unit: str = "result"
     options: Sequence[Option] = ()
+    ids: str = ""
     body: Callable[[Context], None] | None = None
 
     def run(self, body: Callable[[Context], None]) -> Callable[[Context], None]:

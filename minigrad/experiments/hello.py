@@ -21,7 +21,8 @@ FLOOR = 2 * math.log(2) / 4                    # nats a letter: two of the four 
 DRAWS = 400                                    # words drawn: a share of 1/4 is then known to about 0.02
 
 hello = Experiment(
-    "hello", slide="Escalera, *Example: Character-level Language Model*", seconds=1, unit="number", labels={
+    "hello", ids="E9 E10", slide="Escalera, *Example: Character-level Language Model*",
+    seconds=1, unit="number", labels={
         "accuracy": "RNN of 3 units: letters right", "loss": "RNN: nats a letter", "spelled": "RNN: words spelled",
         "memoryless_accuracy": "No state: letters right", "memoryless": "No state: nats a letter",
         "memoryless_spelled": "No state: words spelled"}, targets=[

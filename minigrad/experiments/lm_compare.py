@@ -26,7 +26,8 @@ SIZES = {"pages": (32, 64, 96), "phrases": (16, 32, 48)}       # of an MLP's emb
 LIMIT = math.exp(PHRASES.limit(5))             # what the best of all 5-grams reaches; the MLP sees as many words
 
 lm_compare = Experiment(
-    "lm_compare", slide="KTH, *Can We Build a Neural Language Model?*, *A RNN Neural Language Model*", seconds=60,
+    "lm_compare", ids="K10 K19", slide="KTH, *Can We Build a Neural Language Model?*, *A RNN Neural Language Model*",
+    seconds=60,
     unit="test perplexity", labels={
         **{f"{corpus}_{row}": f"{corpus}: {name}" for corpus in SIZES for row, name in ROWS.items()},
         "phrases_truth": "phrases: their own probabilities",

@@ -41,7 +41,8 @@ def total(results: Mapping[str, float], cell: str) -> float:
 
 
 memory = Experiment(
-    "memory", slide="Chemnitz, *Temporal dependencies*", seconds=50, unit="longest length learned",
+    "memory", ids="C10 C11 C23 K41 R9", slide="Chemnitz, *Temporal dependencies*",
+    seconds=50, unit="longest length learned",
     labels={f"{task}_{cell}": f"{row.label}: {name}" for task, row in TASKS.items()
             for cell, (name, _) in CELLS.items()},
     targets=[*[Target(name, at_least=bar) for name, bar in AT_LEAST.items()],

@@ -24,7 +24,7 @@ from minigrad.models.ngram import SMOOTHINGS, NGram
 PHRASE = "students opened their".split()
 BOUND, LIMIT_4 = PHRASES.perplexity, math.exp(PHRASES.limit(4))
 ngram = Experiment(
-    "ngram", slide="KTH, *n-gram Language Models*", seconds=6, unit="value", labels={
+    "ngram", ids="K2 K5 K6 K7 T34", slide="KTH, *n-gram Language Models*", seconds=6, unit="value", labels={
         "books": "4-gram: p(books | students opened their)", "exams": "4-gram: p(exams | students opened their)",
         **{f"grammar_{n}": f"grammar: perplexity of the {n}-gram" for n in (2, 3, 4, 10)},
         **{f"homophones_{n}": f"homophones told apart, n = {n}" for n in ORDERS},

@@ -32,7 +32,7 @@ def faster(name: str, setting: str, times: float) -> Callable[[Mapping[str, floa
 
 
 skip = Experiment(
-    "skip", slide="Télécom, *Vanishing gradients: use skip-connections*", seconds=8,
+    "skip", ids="R13 T26", slide="Télécom, *Vanishing gradients: use skip-connections*", seconds=8,
     unit=f"updates, {UPDATES}: not solved",
     labels={f"{name}_{setting}": f"{row}, lag {lag}, {'noise' if noise else 'no noise'}"
             for setting, (lag, noise) in SETTINGS.items() for name, (row, _) in ROWS.items()},

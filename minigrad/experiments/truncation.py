@@ -51,7 +51,8 @@ STARTS: dict[str, tuple[str, Callable[[], SequenceReader], float]] = {          
     "reservoir": ("orthogonal, only the reading trained", reservoir, 2e-2),
 }
 truncation = Experiment(
-    "truncation", slide="Escalera, *Truncated Backpropagation through time*", seconds=18, unit="test loss",
+    "truncation", ids="C9 E12 T25", slide="Escalera, *Truncated Backpropagation through time*",
+    seconds=18, unit="test loss",
     labels={f"{name}_{k}": f"{row}, chunks of {k}" for name, (row, *_) in STARTS.items() for k in CHUNKS}
     | {"true_6": "small start, k1 = 1, k2 = 6"},
     targets=[*[Target(f"small_{k}", at_least=0.6) for k in CHUNKS if k <= LAG],

@@ -25,7 +25,7 @@ SENTENCE = "went on a trip on a".split()                       # what stands bef
 SHOWN = ("plane", "queen", "paris", "walked", "cook")
 
 wordvec = Experiment(
-    "wordvec", slide="Chemnitz, *word2vec*; Télécom, *Weaknesses*", seconds=8, labels={
+    "wordvec", ids="C32 T42", slide="Chemnitz, *word2vec*; Télécom, *Weaknesses*", seconds=8, labels={
         "one_hot": "largest inner product of two one-hot vectors",
         "counted": "p(plane) after 'we went on a trip on a', by counts", "plane": "the same, by CBOW",
         "boat": "p(boat) there, by CBOW", "unrelated": "median p of the 52 unrelated words there, by CBOW",
