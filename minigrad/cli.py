@@ -24,7 +24,7 @@ OK, MISSED, STOPPED = 0, 1, 130
 
 
 def list_(args: argparse.Namespace) -> int:
-    """List the experiments: name, slide, the rows of docs/lectures.md that they are about, seconds of a full run.
+    """List the experiments: name, slide, rows of docs/lectures.md, seconds.
 
     Example:
       minigrad list

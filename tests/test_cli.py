@@ -88,7 +88,7 @@ def test_list_names_each_experiment_with_its_slide(capsys):
     assert cli.main(["list"]) == 0
     assert "forecasting" in (shown := capsys.readouterr().out) and "KTH, *RNN in TensorFlow*" in shown
     assert cli.main(["list", "--json"]) == 0
-    assert {"name", "slide", "seconds", "targets"} == set(json.loads(capsys.readouterr().out)[0])
+    assert {"name", "slide", "ids", "seconds", "targets"} == set(json.loads(capsys.readouterr().out)[0])
 
 
 def test_run_writes_to_the_folder_and_gives_json_alone_on_stdout(tmp_path, capsys):

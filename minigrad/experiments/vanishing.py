@@ -50,9 +50,8 @@ ROWS: dict[str, tuple[str, dict[str, Any], str | float | None]] = {            #
     "first_term": ("what state 1 adds to dL/dW_h", {"at_most": 0.0}, None),
     "terms_error": ("sum over all states against dL/dW_h", {"at_most": 1e-10}, None),
 }
-vanishing = Experiment("vanishing", ids="C11 C12 C24 E22 E27 E28 R12 T22 T23",
-                       slide="Chemnitz, *Vanishing and exploding gradients*", seconds=20,
-                       labels={name: row for name, (row, *_) in ROWS.items()},
+vanishing = Experiment("vanishing", ids="C11 C12 C24 E22 E27 E28 R12 T22 T23", seconds=20,
+                       slide="Chemnitz, *Vanishing and exploding gradients*", labels={k: v[0] for k, v in ROWS.items()},
                        targets=[Target(name, slide=slide, **bar) for name, (_, bar, slide) in ROWS.items()])
 
 
