@@ -1,7 +1,7 @@
 """The measured table of docs/lectures.md: `python -m tests.lecture_docs` writes it from docs/proofs/*.json.
 
-The inventory below the table is written by hand; `tests/test_lecture_docs.py` holds its names, its commands and its rows
-to what is there.
+The inventory below the table is written by hand; `tests/test_lecture_docs.py` holds its names, its commands and its
+rows to what is there.
 """
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def terms(ctx: Context, updates: int, lag: int = 5, steps: int = 20) -> dict[str
         return norms / norms.sum(), float(abs(parts.sum(0) - whole).max() / abs(whole).max())
     before, error = shares()
     adam = optim.Adam(model.parameters(), lr=1e-2)
-    for i in ctx.progress(range(updates)):
+    for i in ctx.rounds(updates, model=model, optimizer=adam):
         x, y = batch()
         loss = F.binary_cross_entropy_with_logits(out(bptt.unroll(cell, x).h[-1]), y)
         adam.zero_grad()

@@ -95,13 +95,14 @@ def nearest_by_count(text: Relations) -> float:
 def run(ctx: Context) -> None:
     """The table, then each model on the generated text, and what it answers."""
     chosen_numbers(ctx)
-    texts = {stray: relations(ctx.part("text"), 20 if ctx.quick else 300, stray) for stray in (0.25, 0.0)}
+    texts = {stray: relations(ctx.part("text"), 12 if ctx.quick else 300, stray) for stray in (0.25, 0.0)}
     rows, maps, less = {}, {}, {"epochs": 4} if ctx.quick else {}
     for name, (row, make, options, stray) in ROWS.items():
         text, rng = texts[stray], ctx.part(row)
         model = ctx.to_device(make(text.corpus.counts))
         for seen in ctx.progress(train_words(model, text.corpus, rng=rng, **{"window": WINDOW} | options | less)):
             ctx.log(round(100 * seen.share), loss=seen.loss)
+        ctx.checkpoint(round(100 * seen.share), model=model)
         vectors = WordVectors(text.corpus.words, model.vectors)
         rows[row] = answered(vectors.unit(), text.questions)
         ctx.result(**{name: rows[row]["all"]})

@@ -96,6 +96,7 @@ def train(ctx: Context, clip: Callable[[SequenceReader], Any], updates: int) -> 
             losses[i], norms[i] = min(loss.item(), CAP), norm
             clip(net)
             sgd.step()
+    ctx.checkpoint(updates, model=net, optimizer=sgd)
     return losses, norms
 
 

@@ -42,7 +42,7 @@ def train(ctx: Context, model: nn.Module, x: np.ndarray, y: np.ndarray, steps: i
     x (1, T, V) one-hot, y (1, T).
     """
     adam, letters, answers = optim.Adam(model.parameters(), lr=0.1), ctx.tensor(x), ctx.tensor(y[0])
-    for step in ctx.progress(range(steps)):
+    for step in ctx.rounds(steps, model=model, optimizer=adam):
         scores, _ = model(letters)
         loss = F.cross_entropy(scores[0], answers)
         adam.zero_grad()

@@ -20,6 +20,7 @@ from minigrad.data.vocabulary import Vocabulary
 from minigrad.experiments import Context, Experiment, Target
 from minigrad.experiments._ngram_pages import ORDERS, help_pages
 from minigrad.models.ngram import SMOOTHINGS, NGram
+from minigrad.models.ngram_arpa import to_arpa
 
 PHRASE = "students opened their".split()
 BOUND, LIMIT_4 = PHRASES.perplexity, math.exp(PHRASES.limit(4))
@@ -65,6 +66,7 @@ def grammar(ctx: Context) -> None:
             ctx.log(size, loss=math.log(perplexity))
         lines[f"n = {n}"] = list(sizes), reached
         ctx.result(**{f"grammar_{n}": reached[-1]})
+    to_arpa(NGram(4, "kneser-ney", vocab=v).fit(text), ctx.folder / "model.arpa")
     after = [NGram(4, vocab=v).fit(text[:size]).distribution(v.encode(PHRASE)) for size in sizes[::2]]
     ctx.table(f'After "{" ".join(PHRASE)}": counted in so many sentences', ["", "set", *map(str, sizes[::2])],
               [[w, p, *(float(q[v[w]]) for q in after)] for w, p in PHRASES.after(PHRASE).items()])

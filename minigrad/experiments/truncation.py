@@ -78,6 +78,7 @@ def train(ctx: Context, part: str, make: Callable[[], SequenceReader], rate: flo
         adam.step()
         if start // k1 % 50 == 49:
             ctx.log(start // k1 + 1, training=loss)
+    ctx.checkpoint(updates, model=model, optimizer=adam)
     x, answers = map(ctx.tensor, echo(rng, 64, 200, LAG))
     with no_grad():                            # the first answers are bits from before x
         return F.binary_cross_entropy_with_logits(model(x)[:, LAG:], answers[:, LAG:]).item()

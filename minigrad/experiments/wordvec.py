@@ -44,6 +44,7 @@ def train(ctx: Context, model: CBOW | SkipGram, corpus, **options) -> WordVector
     """The model's vectors after training."""
     for seen in ctx.progress(train_words(ctx.to_device(model), corpus, window=WINDOW, rng=ctx.rng, **options)):
         ctx.log(round(100 * seen.share), loss=seen.loss)
+    ctx.checkpoint(round(100 * seen.share), model=model)
     return WordVectors(corpus.words, model.vectors)
 
 

@@ -20,7 +20,8 @@ def test_a_quick_run_writes_its_numbers_its_figures_and_a_checkpoint(name, tmp_p
     shown, folder = capsys.readouterr().out, tmp_path / name / "quick-seed-0"
     record = json.loads((folder / "numbers.json").read_text())
     assert record["status"] == "finished" and record["results"]
-    assert all(row in shown for row in experiment.labels.values()) and set(experiment.labels) <= set(record["results"])
+    assert all(experiment.labels.get(name, "") in shown for name in record["results"])
     assert all(v["met"] is None for v in record["targets"])
     assert record["figures"] and all((folder / f).read_bytes().startswith(b"\x89PNG") for f in record["figures"])
-    assert list((folder / "checkpoints").glob("*.npz")), "ctx.rounds(..., model=..., optimizer=...) writes one"
+    saved = [*(folder / "checkpoints").glob("*.npz"), *folder.glob("model.*")]
+    assert saved, "ctx.rounds(..., model=..., optimizer=...) writes one"
