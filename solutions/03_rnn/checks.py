@@ -568,3 +568,24 @@ def train_hello(seed):
             words.append("".join(letters))
     return [W_x, W_h, b, W_y, b_y], losses, words
 """)
+hello.variant("einsum, the step written into the arrays", """
+def train_hello(seed):
+    params, zero, losses, words = start(seed), np.zeros((1, HIDDEN)), [], []
+    for n in range(1, EPOCHS + 1):
+        W_x, W_h, b, W_y, b_y = params
+        hs = rnn_forward(INPUTS, zero, W_x, W_h, b)
+        loss, d = softmax_cross_entropy(np.einsum("tbh,vh->tv", hs, W_y) + b_y, TARGETS)
+        losses += [loss]
+        _, _, *grads = rnn_backward(np.einsum("tv,vh->th", d, W_y).reshape(hs.shape), INPUTS, zero, hs, W_x, W_h)
+        grads += [np.einsum("tv,tbh->vh", d, hs), np.ones(len(d)) @ d]
+        for p, g in zip(params, clip_gradient(grads, CLIP)):
+            p -= RATE * g
+        if n % 10:
+            continue
+        letters, h = [0], zero
+        for _ in range(4):
+            h = rnn_step(np.eye(len(LETTERS))[letters[-1:]], h, W_x, W_h, b)
+            letters.append(int(np.argmax(np.einsum("bh,vh->v", h, W_y) + b_y)))
+        words.append("".join(LETTERS[k] for k in letters))
+    return params, losses, words
+""")
