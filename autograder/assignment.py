@@ -189,6 +189,10 @@ class Assignment:
         if abs(check.points - cell.points) > 1e-9:
             raise AssignmentError(self.checks_path, here, f"the parts of '{cell.grade_id}' sum to {check.points:g} "
                                   f"points, {NOTEBOOK}:{cell.line} says {cell.points:g}")
+        drivers = [name for given in self.cells if given.kind == "given" for name in given.defines]
+        if check.called not in (check.function, *drivers):
+            raise AssignmentError(self.checks_path, here, f"no given cell of {NOTEBOOK} defines the driver "
+                                  f"'{check.called}' of '{check.function}'")
         solution = self.solution_cell(check.function)
         for mutant in check.mutants:
             for old, _ in mutant.substitutions:

@@ -34,16 +34,21 @@ A checks.py reads like this; its reference is the SOLUTION region of the noteboo
 - `edge=True` marks the part that is lost when the function changes its arguments; without one, the cheapest part.
 - copies=True: the function promises new arrays; a result that shares memory with an argument loses the edge part.
 - Mutant: replace/by, or substitutions=((old, new), ...) for several places. Each `old` occurs once in the cell.
+- driver="run_rollout": a function of a given cell that is called in place of the graded one and calls it: where an
+  argument or a result is no data (a function, a class, a graph of objects), the driver makes it from data inside the
+  student's process and hands data back. It holds no expected value. `args` and `results` are the driver's.
 - judge=f, for a function that no comparison can judge: f(got, draw, want, call) returns {part: None or a sentence} for
   each draw. `got` has the form of `want` when it is called; call(name, *args) calls the student's own function.
 """
 
 from __future__ import annotations
 
+import ast
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import FunctionType
 from typing import Any, Protocol
 
 import numpy as np
@@ -113,13 +118,14 @@ class Check:
 
     def __init__(self, function: str, *, cell: str, slide: str, equation: str, args: Iterable[str],
                  results: Iterable[str], tol: float | Mapping[str, float] = VALUE, copies: bool = False,
-                 question: str | None = None, judge: Judge | None = None,
+                 question: str | None = None, judge: Judge | None = None, driver: str = "",
                  nan_hint: str = "is there an `exp` of a large number, a maximum not subtracted?") -> None:
         self.function, self.cell, self.slide, self.equation = function, cell, slide, equation
         self.args, self.results = [Named.parse(a) for a in args], [Named.parse(r) for r in results]
         self.names = tuple(r.name for r in self.results)
         self.tol = {name: tol.get(name, VALUE) if isinstance(tol, Mapping) else tol for name in self.names}
         self.copies, self.question, self.judge, self.nan_hint = copies, question, judge, nan_hint
+        self.called = driver or function        # what is called in the student's process
         self.parts: list[Part] = []
         self.mutants: list[Mutant] = []
         self.variants: list[Variant] = []
@@ -260,7 +266,10 @@ class Check:
         space = dict(self.space)
         try:
             exec(compile(source, f"<{self.function}: {label}>", "exec"), space)
-            return space[self.function]
+            if self.called == self.function:
+                return space[self.function]
+            driver = space[self.called]         # the same code, that finds this function among its globals
+            return FunctionType(driver.__code__, space, driver.__name__, driver.__defaults__, driver.__closure__)
         except Exception as error:
             raise CheckError(f"{self.function}, {label}: {type(error).__name__}: {error}") from error
 
@@ -277,12 +286,14 @@ class Check:
     @cached_property
     def uses(self) -> tuple[str, ...]:
         """The other graded functions that the solution calls: through these an earlier mistake is carried forward."""
-        names = set(_names(self.reference().__code__))
+        source = self.source()
+        assert source is not None
+        names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
         return tuple(c.function for c in self.text.checks.values() if c.function in names and c is not self)
 
     def carried(self, student: Mapping[str, Function]) -> Function:
         """The reference around the student's own earlier functions."""
-        return self.text.namespace(given=student)[self.function]
+        return self.text.namespace(given=student)[self.called]
 
     def run(self, function: Function, draw: Draw) -> Any:
         """Call one of our own functions with copies of the draw's arguments; float32 is widened to float64.
@@ -317,12 +328,3 @@ class Solution:
             exec(source, space)
         space.update(given or {})     # in place: functions look their globals up in this very dict
         return space
-
-
-def _names(code: Any) -> Iterator[str]:
-    """The global names in a function's code and in the functions inside it."""
-    yield from code.co_names
-    for const in code.co_consts:
-        if hasattr(const, "co_names"):
-            yield from _names(const)
-

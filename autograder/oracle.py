@@ -178,7 +178,7 @@ class _Grading:
         outcome = Outcome(draw, [])
         for late in (False, True):
             try:
-                value, after = self.call(self.check.function, draw.args, draw.budget)
+                value, after = self.call(self.check.called, draw.args, draw.budget)
             except StudentFailure as failure:
                 if isinstance(failure, StudentTimeout) and draw.budget is not None and not late and self.left > 0:
                     continue            # a budget is short: on a busy machine a right function may miss it once
@@ -225,7 +225,7 @@ class _Grading:
 
     def look_for_shared_memory(self, student: Spoiler, draw: Draw) -> None:
         try:
-            after = self.timed(student.spoiled, self.check.function, draw.args, draw.budget)
+            after = self.timed(student.spoiled, self.check.called, draw.args, draw.budget)
         except StudentFailure:
             return                          # it answered a moment ago; nothing is known, so nothing is taken
         self.shared.update(_differing(self.check, draw.args, after) - self.changed)
