@@ -7,6 +7,7 @@
 All three read a graph that is still whole: call them before backward(), or after backward(retain_graph=True). They
 change no gradient and free nothing. Matplotlib (extra `viz`) is imported when a figure is drawn; pages need nothing.
 """
+from .cell import cell
 from .curves import curves
 from .figures import BLUE, FAINT, GREEN, INK, ORANGE, PINK, RED, SKY, YELLOW, bars, forecasts
 from .flow import flow, parameter_norms, time_norms
@@ -16,7 +17,8 @@ from .heatmap import heatmap
 from .rows import rows
 from .space import space
 from .step import Player, step
+from .unrolled import unrolled
 
-__all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "bars",
+__all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "bars", "cell",
            "curves", "flow", "forecasts", "gates", "graph", "heatmap", "parameter_norms", "rows", "space",
-           "step", "time_norms"]
+           "step", "time_norms", "unrolled"]
