@@ -22,14 +22,15 @@ __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_e
 
 # ---------------------------------------------------------------------------------------------- of two tensors alike
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", *, half: bool = False) -> Tensor:
     """(x - y)^2, reduced.  Both of one shape.  KTH, *RNN in TensorFlow* (`loss="mse"`).
 
+    half: (x - y)^2 / 2, whose gradient is x - y: Chemnitz, *BPTT: Backpropagation through time*, dL/dh = -(t - h).
     Raises ShapeError where PyTorch warns: (32, 1) against (32,) would silently compare each with each.
     """
     _same_shape("mse_loss", input, target)
     error = input - target
-    return _reduce(error * error, reduction)
+    return _reduce(error * error * 0.5 if half else error * error, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:

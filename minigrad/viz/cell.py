@@ -19,7 +19,8 @@ _RNN: dict[str, Node] = {
     "h": ("$h_t$", 6.4, 2)}
 _LSTM: dict[str, Node] = {
     "c0": ("$c_{t-1}$", 0, 4.4), "h0": ("$h_{t-1}$", 0, 0.9), "x": ("$x_t$", 1.6, -0.6), "join": ("$[h; x]$", 1.6, 0.9),
-    "f": (r"=$\sigma$", 3.2, 2.0), "i": (r"=$\sigma$", 4.7, 2.0), "g": ("=tanh", 6.2, 2.0), "o": (r"=$\sigma$", 7.7, 2.0),
+    "f": (r"=$\sigma$", 3.2, 2.0), "i": (r"=$\sigma$", 4.7, 2.0), "g": ("=tanh", 6.2, 2.0),
+    "o": (r"=$\sigma$", 7.7, 2.0),
     "times_f": (r"$\times$", 3.2, 4.4), "times_i": (r"$\times$", 5.45, 3.2), "plus": ("$+$", 5.45, 4.4),
     "tanh": ("tanh", 9.2, 3.6), "times_o": (r"$\times$", 9.2, 2.0), "c": ("$c_t$", 11, 4.4), "h": ("$h_t$", 11, 2.0)}
 _GRU: dict[str, Node] = {
@@ -46,7 +47,7 @@ def cell(kind: str = "lstm", *, title: str | None = None) -> Figure:
     if kind not in _CELLS:
         raise ValueError(f"cell draws {', '.join(_CELLS)}, not {kind!r}")
     nodes, edges, said = _CELLS[kind]
-    xs, ys = ([node[k] for node in nodes.values()] for k in (1, 2))
+    xs, ys = [x for _, x, _ in nodes.values()], [y for _, _, y in nodes.values()]
     figure = _figure(0.78 * (max(xs) - min(xs)) + 1.6, 0.78 * (max(ys) - min(ys)) + 1.8)
     with _styled():
         ax = figure.add_subplot()

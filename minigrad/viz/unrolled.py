@@ -49,7 +49,7 @@ def unrolled(layer: Any = None, steps: int = 4, *, inputs: Iterable[int] | None 
             for level in range(levels):
                 y = HIGH * (level + 1)
                 _box(ax, x, y, rf"$h^{{{level // (1 + both) + 1}}}_{t}$" if rows > 1 else f"$h_{t}$",
-                     back=both and level % 2)
+                     back=bool(both and level % 2))
                 if level // (1 + both) + 1 < rows:
                     _arrow(ax, (x, y + BOX), (x, y + HIGH * (1 + both) - BOX), bend=0.3 * both)
             if column == 0 or t in answers:

@@ -164,3 +164,10 @@ def test_a_weight_of_another_number_of_classes_is_refused():
     """PyTorch's words name no shape."""
     with pytest.raises(ShapeError, match=r"5 classes has a weight of \(4,\)"):
         F.cross_entropy(mg.zeros(2, 5), mg.tensor([0, 1]), mg.ones(4))
+
+
+def test_half_the_squared_error_has_the_decks_gradient(device):
+    """Chemnitz: dL/dh = -(t - h), without the 2."""
+    h, t = mg.tensor([1.0, -2.0], requires_grad=True, device=device), mg.tensor([0.5, 1.0], device=device)
+    F.mse_loss(h, t, "sum", half=True).backward()
+    assert h.grad.tolist() == [0.5, -3.0]
