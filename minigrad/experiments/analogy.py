@@ -96,7 +96,7 @@ def run(ctx: Context) -> None:
     """The table, then each model on the generated text, and what it answers."""
     chosen_numbers(ctx)
     texts = {stray: relations(ctx.part("text"), 12 if ctx.quick else 300, stray) for stray in (0.25, 0.0)}
-    rows, maps, less = {}, {}, {"epochs": 4} if ctx.quick else {}
+    rows, maps, less = {}, {}, {"epochs": 2} if ctx.quick else {}
     for name, (row, make, options, stray) in ROWS.items():
         text, rng = texts[stray], ctx.part(row)
         model = ctx.to_device(make(text.corpus.counts))

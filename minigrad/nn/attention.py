@@ -2,88 +2,274 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from ..backend import cpu
 from ..create import zeros
-from ..errors import ShapeError, describe
-from ..ops import matmul, softmax, swapaxes, where
-from ..tensor import Tensor
+from ..errors import DTypeError, ShapeError, describe
+from ..ops import concatenate, matmul, softmax, squeeze, swapaxes, unsqueeze, where
+from ..tensor import Tensor, no_grad
 from . import functional as F
-from . import init
+from . import init, masks
+from .fused.attention import attention
+from .kv_cache import Cache, Memory, take
 from .layers import Linear
 from .module import Module, Parameter
 
+__all__ = ["MultiheadAttention", "attend", "scaled_dot_product_attention", "take"]
 
-def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+
+def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None = None, dropout: float = 0.0
+           ) -> tuple[Tensor, Tensor]:
     """softmax(q k^T / sqrt d) v, and the weights.
 
     q (..., S, d), k (..., T, d), v (..., T, e) -> (..., S, e), (..., S, T).  hidden: what may not be seen, bool, True
     where it is hidden, or a float mask that is added to the scores; its shape stretches to (..., S, T). A row of which
-    everything is hidden gets zeros, where PyTorch gives NaN.
+    everything is hidden gets zeros, where PyTorch gives NaN.  dropout: of the weights, with this probability.
     """
     scores = matmul(q, swapaxes(k, -1, -2)) / math.sqrt(q.shape[-1])
     if hidden is not None:
         scores = where(hidden, -math.inf, scores) if hidden.dtype == np.bool_ else scores + hidden
-    weights = softmax(scores, axis=-1)
+    weights = F.dropout(softmax(scores, axis=-1), dropout)
     return matmul(weights, v), weights
 
 
-class MultiheadAttention(Module):
-    """h heads of width E / h side by side: concat_i(attend(x_q W_i^Q, x_k W_i^K, x_v W_i^V)) W^O.
+def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
+                                 dropout_p: float = 0.0, is_causal: bool = False) -> Tensor:
+    """softmax(q k^T / sqrt d) v, as PyTorch's function of this name.
 
-    Parameters as in PyTorch: in_proj_weight (3 E, E) holds Q, K, V in this order, in_proj_bias (3 E), out_proj.
-    batch_first=False: (T, B, E), else (B, T, E).
+    query (..., S, d), key (..., T, d), value (..., T, e) -> (..., S, e).
+    attn_mask stretches to (..., S, T): bool, True where a key takes part (the opposite of the layers' masks!), or
+    float, added. is_causal: no key later than the query.  dropout_p is applied always: pass 0 in evaluation.
+    A row that sees nothing gives zeros, where PyTorch 2.5 and later do so too, and earlier ones NaN.
+    Raises ShapeError, ValueError (a mask and is_causal).
+    """
+    for name, x, wanted in (("key", key, query.shape[-1]), ("value", value, None)):
+        if x.ndim < 2 or wanted not in (None, x.shape[-1]) or x.shape[-2] != key.shape[-2]:
+            raise ShapeError(describe(f"attention cannot join query {tuple(query.shape)} and {name} {tuple(x.shape)}.",
+                                      made_at=x._made(), fix="query (..., S, d), key (..., T, d), value (..., T, e)"))
+    if is_causal and attn_mask is not None:
+        raise ValueError("attn_mask and is_causal: give one of them")
+    hidden = attn_mask
+    if is_causal:
+        hidden = masks.causal(query.shape[-2], key.shape[-2], query.device)
+    elif attn_mask is not None and attn_mask.dtype == np.bool_:
+        hidden = ~attn_mask
+    return _without_weights(query, key, value, hidden, dropout_p)
+
+
+def _without_weights(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, dropout: float) -> Tensor:
+    """`attend`'s first result: as one node on the host, where the mask is data and nothing is dropped."""
+    fits = q.ndim == 4 and q.shape[:2] == k.shape[:2] == v.shape[:2] and 0 not in (*q.shape, *k.shape, *v.shape)
+    if q.device is cpu and fits and not dropout and (hidden is None or not hidden.requires_grad):
+        y: Tensor = attention(q, k, v, hidden)
+        return y
+    return attend(q, k, v, hidden, dropout)[0]
+
+
+class MultiheadAttention(Module):
+    """h heads side by side: concat_i(attend(x_q W_i^Q, x_k W_i^K, x_v W_i^V)) W^O.  Télécom, *In summary*.
+
+    Parameters as in PyTorch: in_proj_weight (3 W, E) holds Q, K, V in this order, in_proj_bias (3 W), out_proj; W = h d
+    is the width of all heads, and E as long as d_k is not given.
+    batch_first=False: (T, B, E), else (B, T, E); (T, E) is one sequence without a batch.
+
+    add_bias_kv: a learned key and value behind the others, bias_k and bias_v (1, 1, W).  add_zero_attn: one of zeros:
+    a place for a head that wants to see nothing.  kdim, vdim: widths of key and value where they differ from E; then
+    q_proj_weight (W, E), k_proj_weight (W, kdim), v_proj_weight (W, vdim) in place of in_proj_weight.
+    d_k: the width of a head, E / h by default (Télécom, *First step*: smaller than the embedding).
+    fused=False: the readable composition always, which has second-order gradients; else attention is one node
+    (`nn/fused/attention.py`) on the host where nobody asks for the weights.
+    Raises ShapeError for heads that cannot share the width.
     """
 
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
-                 batch_first: bool = False) -> None:
-        if embed_dim % num_heads:
+                 add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
+                 vdim: int | None = None, batch_first: bool = False, *, d_k: int | None = None, fused: bool = True
+                 ) -> None:
+        if d_k is None and embed_dim % num_heads:
             raise ShapeError(describe(f"{num_heads} heads cannot share a width of {embed_dim}.",
-                                      fix="embed_dim is a multiple of num_heads"))
+                                      fix="embed_dim is a multiple of num_heads; or give the width of a head, d_k"))
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
-        self.in_proj_weight = init.xavier_uniform_(Parameter(zeros(3 * embed_dim, embed_dim)))
-        self.in_proj_bias = Parameter(zeros(3 * embed_dim)) if bias else None
-        self.out_proj = Linear(embed_dim, embed_dim, bias)
+        self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
+        self.d_k = d_k or embed_dim // num_heads
+        self.add_zero_attn, self.fused, width = add_zero_attn, fused, num_heads * self.d_k
+        self.in_proj_weight: Parameter | None = None
+        if self.kdim == self.vdim == embed_dim:
+            self.in_proj_weight = _spread(3 * width, embed_dim)
+        else:
+            self.q_proj_weight = _spread(width, embed_dim)
+            self.k_proj_weight = _spread(width, self.kdim)
+            self.v_proj_weight = _spread(width, self.vdim)
+        self.in_proj_bias = Parameter(zeros(3 * width)) if bias else None
+        self.bias_k = init.xavier_normal_(Parameter(zeros(1, 1, width))) if add_bias_kv else None
+        self.bias_v = init.xavier_normal_(Parameter(zeros(1, 1, width))) if add_bias_kv else None
+        self.out_proj = Linear(width, embed_dim, bias)
         if self.out_proj.bias is not None:
             init.zeros_(self.out_proj.bias)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,
-                need_weights: bool = True, attn_mask: Tensor | None = None,
-                average_attn_weights: bool = True) -> tuple[Tensor, Tensor | None]:
+                need_weights: bool = True, attn_mask: Tensor | None = None, average_attn_weights: bool = True,
+                is_causal: bool = False) -> tuple[Tensor, Tensor | None]:
         """query (S, B, E), key and value (T, B, E) -> output (S, B, E), weights (B, S, T), (B, h, S, T) not averaged.
 
         key_padding_mask (B, T), attn_mask (S, T) or (B h, S, T): bool, True where a key is hidden; or float, added.
+        is_causal: later keys are hidden, where no attn_mask says what is.
+        Unbatched: query (S, E), key_padding_mask (T), attn_mask (S, T) or (h, S, T), weights (S, T) or (h, S, T).
+        Raises ShapeError, DTypeError.
         """
-        if not self.batch_first:
-            query, key, value = (swapaxes(x, 0, 1) for x in (query, key, value))
-        B, S, E = query.shape
-        T, h = key.shape[1], self.num_heads
-        rows = [self.in_proj_weight[i * E:(i + 1) * E] for i in range(3)]
-        bias = [None if self.in_proj_bias is None else self.in_proj_bias[i * E:(i + 1) * E] for i in range(3)]
-        q, k, v = (swapaxes(F.linear(x, w, b).reshape(B, -1, h, E // h), 1, 2)                  # (B, h, S or T, E / h)
-                   for x, w, b in zip((query, key, value), rows, bias, strict=True))
-        hidden, each_head = None, attn_mask is not None and attn_mask.ndim == 3
-        for mask, shape in ((attn_mask, (B, h, S, T) if each_head else (1, 1, S, T)), (key_padding_mask, (B, 1, 1, T))):
-            if mask is not None:
-                mask = mask.reshape(*shape)
-                hidden = mask if hidden is None else _both(hidden, mask)
-        y, weights = attend(q, k, v, hidden)
-        if self.dropout and self.training:
-            weights = F.dropout(weights, self.dropout)
-            y = matmul(weights, v)
-        y = self.out_proj(swapaxes(y, 1, 2).reshape(B, S, E))
-        if not self.batch_first:
+        self._check(query, key, value)
+        single = query.ndim == 2
+        if single:
+            query, key, value = _each(lambda x: unsqueeze(x, 0), query, key, value)
+            key_padding_mask = None if key_padding_mask is None else unsqueeze(key_padding_mask, 0)
+        elif not self.batch_first:
+            query, key, value = _each(lambda x: swapaxes(x, 0, 1), query, key, value)
+        sizes = query.shape[0], self.num_heads, query.shape[1], key.shape[1]
+        hidden = masks.joined(attn_mask, key_padding_mask, is_causal, sizes, query.device)
+        q, k, v = self._project(query, key, value)                                             # (B, h, S or T, d)
+        k, v, hidden = self._extended(k, v, hidden)
+        y, weights = self._attend(q, k, v, hidden, need_weights)
+        y = self._out(y)
+        if single:
+            y, weights = squeeze(y, 0), None if weights is None else squeeze(weights, 0)
+        elif not self.batch_first:
             y = swapaxes(y, 0, 1)
-        return y, (weights.mean(1) if average_attn_weights else weights) if need_weights else None
+        return y, weights.mean(-3) if weights is not None and average_attn_weights else weights
+
+    # ------------------------------------------------------------------------------------------ one step at a time
+
+    @no_grad()
+    def step(self, x: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
+        """Attention of new steps to themselves and to all before them: x (B, n, E), mostly n = 1 -> (B, n, E), cache.
+
+        cache: what the last call returned, None at the start. Nothing is recorded. Batch first, whatever the layer is.
+        """
+        q, k, v = self._project(x, x, x)
+        if cache is None:                      # the learned and zero keys come first here: their place does not matter
+            cache = Cache(*self._extended(k[:, :, :0], v[:, :, :0], None)[:2])
+        n, hidden = x.shape[1], None
+        if n > 1:
+            hidden = masks.causal(n, cache.length + n, x.device, before=cache.length)
+        cache = cache.append(k, v)
+        return self._out(attend(q, cache.keys, cache.values, hidden, self._dropout)[0]), cache
+
+    @no_grad()
+    def remember(self, memory: Tensor, key_padding_mask: Tensor | None = None) -> Memory:
+        """Keys and values of an encoder's output (B, T, E), computed once for all steps of `look`."""
+        B, T, _ = memory.shape
+        k, v = self._project(None, memory, memory)[1:]
+        k, v, hidden = self._extended(k, v, masks.joined(None, key_padding_mask, False, (B, self.num_heads, 1, T)))
+        return Memory(Cache(k, v), hidden)
+
+    @no_grad()
+    def look(self, x: Tensor, memory: Memory) -> Tensor:
+        """Attention of x (B, n, E) to what was remembered -> (B, n, E)."""
+        q = self._heads(F.linear(x, *self._rows(0, 1)))
+        return self._out(attend(q, memory.seen.keys, memory.seen.values, memory.hidden, self._dropout)[0])
+
+    # ------------------------------------------------------------------------------------------ parts
+
+    @property
+    def _dropout(self) -> float:
+        return self.dropout if self.training else 0.0
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, need_weights: bool
+                ) -> tuple[Tensor, Tensor | None]:
+        """Attention of all heads, and the weights if they are wanted."""
+        if need_weights or not self.fused:
+            y, weights = attend(q, k, v, hidden, self._dropout)
+            return y, weights if need_weights else None
+        return _without_weights(q, k, v, hidden, self._dropout), None
+
+    def simple(self, *given: Tensor | None) -> bool:
+        """Is it one product in, attention, one product out, with masks that are data: what a node can stand for?"""
+        return (self.in_proj_weight is not None and self.bias_k is None and not self.add_zero_attn
+                and not any(mask is not None and mask.requires_grad for mask in given))
+
+    def _rows(self, first: int, last: int) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias of the projections first ... last - 1 of Q, K, V."""
+        width = self.num_heads * self.d_k
+        part = slice(first * width, last * width)
+        if self.in_proj_weight is None:
+            weight: Tensor = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)[first]
+        else:
+            weight = self.in_proj_weight if (first, last) == (0, 3) else self.in_proj_weight[part]
+        bias = self.in_proj_bias
+        return weight, bias if bias is None or (first, last) == (0, 3) else bias[part]
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """(B, T, W) -> (B, h, T, d)"""
+        B, T, _ = x.shape
+        return swapaxes(x.reshape(B, T, self.num_heads, self.d_k), 1, 2)
+
+    def _project(self, query: Any, key: Tensor, value: Tensor) -> tuple[Any, Tensor, Tensor]:
+        """q, k, v, each (B, h, S or T, d); what has the same input is one product. No query, no q."""
+        joint, h, d = self.in_proj_weight is not None, self.num_heads, self.d_k
+        if joint and key is value:
+            first = 0 if query is key else 1
+            both = F.linear(key, *self._rows(first, 3))
+            parts = both.reshape(*key.shape[:2], 3 - first, h, d).permute(2, 0, 3, 1, 4).unbind(0)
+            q = parts[0] if query is key else None
+            k, v = parts[-2:]
+        else:
+            k, v = (self._heads(F.linear(x, *self._rows(i, i + 1))) for i, x in ((1, key), (2, value)))
+            q = None
+        if q is None and query is not None:
+            q = self._heads(F.linear(query, *self._rows(0, 1)))
+        return q, k, v
+
+    def _extended(self, k: Tensor, v: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Keys and values (B, h, T, d) with the learned and the zero ones behind, which no mask hides."""
+        B, h, _, d = k.shape
+        more = []
+        if self.bias_k is not None and self.bias_v is not None:
+            more.append([b.reshape(1, h, 1, d).expand(B, h, 1, d) for b in (self.bias_k, self.bias_v)])
+        if self.add_zero_attn:
+            more.append([zeros(B, h, 1, d, dtype=k.dtype, device=k.device)] * 2)
+        if more:
+            k, v = (concatenate([x, *added], 2) for x, added in zip((k, v), zip(*more, strict=True), strict=True))
+            if hidden is not None:
+                hidden = concatenate([hidden, *[hidden[..., :1].zeros_like()] * len(more)], -1)
+        return k, v, hidden
+
+    def _out(self, y: Tensor) -> Tensor:
+        """What the heads found, (B, h, S, d), side by side and through W^O -> (B, S, E)."""
+        B, h, S, d = y.shape
+        return self.out_proj(swapaxes(y, 1, 2).reshape(B, S, h * d))
+
+    def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
+        """Raise ShapeError or DTypeError with the name of what does not fit, and what would."""
+        me, mine = f"MultiheadAttention({self.extra_repr()})", self.out_proj.weight.dtype
+        lead = "(B, {}, {})" if self.batch_first else "({}, B, {})"
+        sizes = {"query": ("S", self.embed_dim), "key": ("T", self.kdim), "value": ("T", self.vdim)}
+        for (name, (length, width)), x in zip(sizes.items(), (query, key, value), strict=True):
+            if x.ndim not in (2, 3) or x.ndim != query.ndim or x.shape[-1] != width:
+                raise ShapeError(describe(f"{me} cannot take a {name} of {tuple(x.shape)}.", made_at=x._made(), fix=(
+                    f"{name} is {lead.format(length, width)}, or ({length}, {width}) unbatched")))
+            if x.dtype != mine:
+                raise DTypeError(describe(f"{me} is of {mine}, and its {name} of {x.dtype}.", made_at=x._made(),
+                                          fix=f"{name}.to(mg.{mine})"))
+        batch = 0 if self.batch_first else 1
+        if key.shape[:-1] != value.shape[:-1] or query.ndim == 3 and query.shape[batch] != key.shape[batch]:
+            raise ShapeError(describe(f"query {tuple(query.shape)}, key {tuple(key.shape)} and value "
+                                      f"{tuple(value.shape)} of {me} do not fit together.", key=key._made(),
+                                      fix="one batch for all three, and as many keys as values"))
 
     def extra_repr(self) -> str:
         return f"{self.embed_dim}, num_heads={self.num_heads}"
 
 
-def _both(a: Tensor, b: Tensor) -> Tensor:
-    """Two masks as one: hidden by either, or both added."""
-    if a.dtype == b.dtype == np.bool_:
-        return a | b
-    zero = (a if a.dtype != np.bool_ else b).zeros_like().sum() * 0
-    return sum((where(m, -math.inf, zero) if m.dtype == np.bool_ else m for m in (a, b)), zero)
+def _each(f: Callable[[Tensor], Tensor], *tensors: Tensor) -> list[Tensor]:
+    """f of each, once for each object: a query that is the key stays so, and is projected with it."""
+    done = {id(x): f(x) for x in tensors}
+    return [done[id(x)] for x in tensors]
+
+
+def _spread(outputs: int, inputs: int) -> Parameter:
+    weight = Parameter(zeros(outputs, inputs))
+    init.xavier_uniform_(weight)
+    return weight

@@ -19,6 +19,6 @@ from .space import space
 from .step import Player, step
 from .unrolled import unrolled
 
-__all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "bars", "cell",
-           "curves", "flow", "forecasts", "gates", "graph", "heatmap", "parameter_norms", "rows", "space",
+__all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "bars",
+           "cell", "curves", "flow", "forecasts", "gates", "graph", "heatmap", "parameter_norms", "rows", "space",
            "step", "time_norms", "unrolled"]
