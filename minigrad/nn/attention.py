@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import cpu
-from ..create import zeros
+from ..create import ones, zeros
 from ..errors import DTypeError, ShapeError, describe
 from ..ops import concatenate, matmul, softmax, squeeze, swapaxes, unsqueeze, where
 from ..tensor import Tensor, no_grad
@@ -61,11 +61,16 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     return _without_weights(query, key, value, hidden, dropout_p)
 
 
+def kept(shape: tuple[int, ...], p: float, like: Tensor) -> Tensor | None:
+    """What dropout would multiply an array of that shape by, drawn now: 0 or 1 / (1 - p); None where p is 0."""
+    return F.dropout(ones(shape, dtype=like.dtype, device=like.device), p) if p else None
+
+
 def _without_weights(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, dropout: float) -> Tensor:
-    """`attend`'s first result: as one node on the host, where the mask is data and nothing is dropped."""
+    """`attend`'s first result: as one node on the host, where the mask is data."""
     fits = q.ndim == 4 and q.shape[:2] == k.shape[:2] == v.shape[:2] and 0 not in (*q.shape, *k.shape, *v.shape)
-    if q.device is cpu and fits and not dropout and (hidden is None or not hidden.requires_grad):
-        y: Tensor = attention(q, k, v, hidden)
+    if q.device is cpu and fits and (hidden is None or not hidden.requires_grad):
+        y: Tensor = attention(q, k, v, hidden, kept((*q.shape[:3], k.shape[2]), dropout, q))
         return y
     return attend(q, k, v, hidden, dropout)[0]
 
@@ -121,7 +126,7 @@ class MultiheadAttention(Module):
         Unbatched: query (S, E), key_padding_mask (T), attn_mask (S, T) or (h, S, T), weights (S, T) or (h, S, T).
         Raises ShapeError, DTypeError.
         """
-        self._check(query, key, value)
+        self.check(query, key, value)
         single = query.ndim == 2
         if single:
             query, key, value = _each(lambda x: unsqueeze(x, 0), query, key, value)
@@ -241,7 +246,7 @@ class MultiheadAttention(Module):
         B, h, S, d = y.shape
         return self.out_proj(swapaxes(y, 1, 2).reshape(B, S, h * d))
 
-    def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
+    def check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
         """Raise ShapeError or DTypeError with the name of what does not fit, and what would."""
         me, mine = f"MultiheadAttention({self.extra_repr()})", self.out_proj.weight.dtype
         lead = "(B, {}, {})" if self.batch_first else "({}, B, {})"

@@ -14,7 +14,7 @@ from ..ops import relu
 from ..ops_more import gelu
 from ..tensor import Tensor, no_grad
 from . import init, masks
-from .attention import MultiheadAttention
+from .attention import MultiheadAttention, kept
 from .fused.attention_block import attention_block
 from .fused.feed_forward import feed_forward
 from .kv_cache import Cache, DecoderCache
@@ -32,7 +32,7 @@ class _Layer(Module):
     activation: "relu", "gelu", or a function of a Tensor.  bias=False: no biases, in the norms either.  d_k: width of a
     head, d_model / nhead by default.  fused=False: the readable composition always, which has second-order gradients;
     else each half of a layer is one node (`nn/fused/attention_block.py`, `feed_forward.py`) where it can be: on the
-    host, without dropout, and as long as nobody hooks or replaces a part.
+    host, and as long as nobody hooks or replaces a part. With one seed both drop the same.
     """
 
     cross = False                              # does a second attention look at an encoder's output?
@@ -42,7 +42,7 @@ class _Layer(Module):
                  norm_first: bool = False, bias: bool = True, *, d_k: int | None = None, fused: bool = True) -> None:
         if isinstance(activation, str) and activation not in ACTIVATIONS:
             raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}, or a function, not {activation!r}")
-        self.activation, self.norm_first, self.fused = activation, norm_first, fused
+        self.activation, self.norm_first, self.batch_first, self.fused = activation, norm_first, batch_first, fused
         options: dict[str, Any] = dict(batch_first=batch_first, d_k=d_k, fused=fused)
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, **options)
         if self.cross:                         # in PyTorch's order, which is that of state_dict
@@ -59,40 +59,45 @@ class _Layer(Module):
         return x + block(norm(x)) if self.norm_first else norm(x + block(x))
 
     def _attention(self, x: Tensor, memory: Tensor | None, attn: MultiheadAttention, norm: LayerNorm, dropout: Dropout,
-                   mask: Tensor | None, padding: Tensor | None, is_causal: bool) -> Tensor:
-        """Attention of x to a memory, or to itself, with residual and norm."""
-        if x.ndim == 3 and self._one_node(x, attn, attn.out_proj, norm, dropout) and attn.simple(mask, padding):
-            seen = x if memory is None else memory
-            attn._check(x, seen, seen)
-            first = attn.batch_first
+                   mask: Tensor | None, padding: Tensor | None, is_causal: bool, whose: str) -> Tensor:
+        """Attention of x to a memory, or to itself, with residual and norm.  whose: the masks, for errors."""
+        seen, first = x if memory is None else memory, self.batch_first and x.ndim == 3
+        if is_causal and mask is None:         # as a mask: what hooks a part sees what it may see
+            mask = masks.causal(x.shape[first], seen.shape[first], x.device)
+        if x.ndim == 3 and type(attn) is MultiheadAttention:
+            attn.check(x, seen, seen)
             sizes = x.shape[not first], attn.num_heads, x.shape[first], seen.shape[first]
-            hidden = masks.joined(mask, padding, is_causal, sizes)
-            y: Tensor = attention_block(
-                x, memory, hidden, attn.in_proj_weight, attn.in_proj_bias, attn.out_proj.weight, attn.out_proj.bias,
-                norm.weight, norm.bias, heads=attn.num_heads, norm_first=self.norm_first, eps=norm.eps,
-                batch_first=first)
-            return y
+            masks.check(mask, padding, sizes, whose)
+            if attn.simple(mask, padding) and self._one_node(x, attn, attn.out_proj, norm, dropout):
+                y: Tensor = attention_block(
+                    x, memory, masks.joined(mask, padding, False, sizes), kept(sizes, _dropout_of(attn), x),
+                    kept(x.shape, _dropout_of(dropout), x), attn.in_proj_weight, attn.in_proj_bias,
+                    attn.out_proj.weight, attn.out_proj.bias, norm.weight, norm.bias, heads=attn.num_heads,
+                    norm_first=self.norm_first, eps=norm.eps, batch_first=first)
+                return y
 
         def block(y: Tensor) -> Tensor:
             seen = y if memory is None else memory
-            return dropout(attn(y, seen, seen, padding, False, mask, is_causal=is_causal)[0])
+            return dropout(attn(y, seen, seen, padding, False, mask)[0])
         return self._residual(x, norm, block)
 
     def _network(self, x: Tensor, norm: LayerNorm, dropout: Dropout) -> Tensor:
         """The network on each position, with residual and norm."""
         named = isinstance(self.activation, str)
         if named and self._one_node(x, self.linear1, self.linear2, norm, self.dropout, dropout):
-            y: Tensor = feed_forward(x, self.linear1.weight, self.linear1.bias, self.linear2.weight, self.linear2.bias,
-                                     norm.weight, norm.bias, activation=self.activation, norm_first=self.norm_first,
-                                     eps=norm.eps)
+            inside = kept((*x.shape[:-1], self.linear1.out_features), _dropout_of(self.dropout), x)
+            y: Tensor = feed_forward(
+                x, inside, kept(x.shape, _dropout_of(dropout), x), self.linear1.weight, self.linear1.bias,
+                self.linear2.weight, self.linear2.bias, norm.weight, norm.bias, activation=self.activation,
+                norm_first=self.norm_first, eps=norm.eps)
             return y
         phi = ACTIVATIONS[self.activation] if isinstance(self.activation, str) else self.activation
         return self._residual(x, norm, lambda y: dropout(self.linear2(self.dropout(phi(self.linear1(y))))))
 
     def _one_node(self, x: Tensor, *parts: Module) -> bool:
-        """Can a node stand for these parts: on the host, none of them hooked, replaced, or with dropout to do?"""
+        """Can a node stand for these parts: on the host, none of them hooked or replaced?"""
         return self.fused and x.device is cpu and 0 not in x.shape and all(
-            type(part) in _PLAIN and not _hooked(part) and not (part.training and _dropout_of(part)) for part in parts)
+            type(part) in _PLAIN and not _hooked(part) for part in parts)
 
     def _own_step(self, x: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
         """Attention of new positions to themselves and to those in the cache, with residual and norm."""
@@ -108,7 +113,7 @@ class TransformerEncoderLayer(_Layer):
                 is_causal: bool = False) -> Tensor:
         """src (T, B, E); masks as MultiheadAttention takes them -> (T, B, E).  is_causal: hides later ones."""
         x = self._attention(src, None, self.self_attn, self.norm1, self.dropout1, src_mask, src_key_padding_mask,
-                            is_causal)
+                            is_causal, "src")
         return self._network(x, self.norm2, self.dropout2)
 
     @no_grad()
@@ -132,9 +137,9 @@ class TransformerDecoderLayer(_Layer):
                 tgt_is_causal: bool = False, memory_is_causal: bool = False) -> Tensor:
         """tgt (S, B, E), memory (T, B, E) -> (S, B, E)"""
         x = self._attention(tgt, None, self.self_attn, self.norm1, self.dropout1, tgt_mask, tgt_key_padding_mask,
-                            tgt_is_causal)
+                            tgt_is_causal, "tgt")
         x = self._attention(x, memory, self.multihead_attn, self.norm2, self.dropout2, memory_mask,
-                            memory_key_padding_mask, memory_is_causal)
+                            memory_key_padding_mask, memory_is_causal, "memory")
         return self._network(x, self.norm3, self.dropout3)
 
     @no_grad()
@@ -154,9 +159,9 @@ class TransformerDecoderLayer(_Layer):
 _PLAIN = (MultiheadAttention, Linear, LayerNorm, Dropout)
 
 
-def _dropout_of(part: Module) -> float:
-    """The probability with which a part drops something in training."""
-    return part.p if isinstance(part, Dropout) else part.dropout if isinstance(part, MultiheadAttention) else 0.0
+def _dropout_of(part: Dropout | MultiheadAttention) -> float:
+    """The probability with which a part drops something now."""
+    return 0.0 if not part.training else part.p if isinstance(part, Dropout) else part.dropout
 
 
 def _hooked(part: Module) -> bool:
