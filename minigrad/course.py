@@ -60,11 +60,12 @@ _session = _Session()
 
 def test(function: Callable[..., Any], /, *, expected: Any, equation: str, not_tested: str,
          results: Sequence[str] | None = None, part: Callable[[Any], Any] | None = None, tol: float = 1e-7,
-         **arguments: Any) -> None:
+         of: str = "", **arguments: Any) -> None:
     """Call `function` with copies of `arguments`, in the order given, and compare what comes with `expected`.
 
     expected: the value, or one value for each of `results`; a dict {name: value} compares only the results it names.
     results: the names of what the function returns, if that is more than one thing.
+    of: the name of the graded function, where `function` is a given one that calls it.
     part: compare part(result) instead of the result, where only a piece of it is to be seen: lambda r: r[-1].
     equation, not_tested: shown with the verdict: a failure says what was meant, a success what is still open.
     tol: arrays and floats may differ by tol * (1 + largest expected entry).
@@ -75,7 +76,8 @@ def test(function: Callable[..., Any], /, *, expected: Any, equation: str, not_t
         course.test(rnn_step, x=x, h=h, W_x=W_x, W_h=W_h, b=b, expected=np.array([[0.76159416]]),
                     equation="h_t = tanh(W_x x_t + W_h h_{t-1} + b)", not_tested="h not 0, a batch of one.")
     """
-    name = getattr(function, "__name__", str(function))
+    called = getattr(function, "__name__", str(function))
+    name = of or called
     given = copy.deepcopy(arguments)
     captured = _Bounded(CAPTURE)
     error: Exception | None = None
@@ -91,7 +93,7 @@ def test(function: Callable[..., Any], /, *, expected: Any, equation: str, not_t
         print(line)
     try:
         if error is not None:
-            found = _error(function, error, expected)
+            found = _error(function, name, error, expected)
         elif came is None:
             found = [("came", f"None: {name} returns nothing yet. Is there a `return`?")]
         else:
@@ -100,7 +102,7 @@ def test(function: Callable[..., Any], /, *, expected: Any, equation: str, not_t
         found = [("came", f"something that cannot be shown: {type(came if error is None else error).__name__}"),
                  ("because", type(problem).__name__)]
 
-    call = _call(name, arguments)
+    call = _call(called, arguments)
     _session.verdicts.setdefault(name, {})[call] = not found
     if not found:
         print(f"{name}: the visible test passes. Not tested here: {not_tested}")
@@ -228,10 +230,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _error(function: Callable[..., Any], error: Exception, expected: Any) -> Lines:
+def _error(function: Callable[..., Any], name: str, error: Exception, expected: Any) -> Lines:
     """The error, and the student's own line: the last frame that runs in the notebook, not the one inside NumPy."""
     if isinstance(error, NotImplementedError):
-        return [("came", _unwritten(function, error))]
+        return [("came", _unwritten(name, error))]
     text = f"{type(error).__name__}: {error}"
     home, line, trace = getattr(function, "__globals__", None), "", error.__traceback__
     while trace is not None:
@@ -243,9 +245,8 @@ def _error(function: Callable[..., Any], error: Exception, expected: Any) -> Lin
     return [("came", text + line), ("expected", _show(_only_value(expected)))]
 
 
-def _unwritten(function: Callable[..., Any], error: BaseException) -> str:
-    """Which function is still a stub: the one that was called, or an earlier one that it calls."""
-    name = getattr(function, "__name__", str(function))
+def _unwritten(name: str, error: BaseException) -> str:
+    """Which function is still a stub: the graded one, or an earlier one that it calls."""
     stub = traceback.extract_tb(error.__traceback__)[-1].name
     first = f"{name} is not written yet" if stub == name else f"{name} calls {stub}, which is not written yet"
     return f"{first}: put your code in the place of `raise NotImplementedError()`,\nrun that cell, then this one."

@@ -116,6 +116,22 @@ def test_part_takes_the_piece_that_is_compared():
     assert "the expected piece is not found: IndexError" in failure(lambda x: [0], part=lambda r: r[1], expected="last")
 
 
+def test_a_given_function_may_stand_between_the_test_and_the_graded_one(capsys):
+    """The call that is shown is the one that was made; the verdict counts for the function that is graded."""
+    def rollout(model, x):
+        raise NotImplementedError
+
+    def run_rollout(w, x):
+        return rollout(lambda v: w * v, x)
+    with pytest.raises(course.VisibleTestFailed, match="(?s)rollout: the visible test.*run_rollout.*is not written yet"):
+        course.test(run_rollout, of="rollout", w=2.0, x=1.0, expected=2.0, equation="y = w x", not_tested="x = 0.")
+
+    def twice(w, x):
+        return w * x
+    course.test(twice, of="rollout", w=2.0, x=1.0, expected=2.0, equation="y = w x", not_tested="x = 0.")
+    assert capsys.readouterr().out.startswith("rollout: the visible test passes.")
+
+
 def test_lists_of_tuples_and_of_arrays_are_compared_entry_by_entry():
     run(lambda x: [(0, 3), (3, 6)], expected=[(0, 3), (3, 6)])
     assert "[1][1]: int 7" in failure(lambda x: [(0, 3), (3, 7)], expected=[(0, 3), (3, 6)])
