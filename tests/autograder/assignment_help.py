@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from autograder.assignment import Assignment
+from autograder.assignment import Assignment, AssignmentError
 from minigrad import course
 
 ROOT = Path(__file__).parents[2]
@@ -24,8 +24,12 @@ def assignment(name: str) -> Assignment:
 
 
 def cells() -> list[tuple[str, str]]:
-    """(assignment, cell) of every graded cell."""
-    return [(name, cell) for name in NAMES for cell in assignment(name).checks]
+    """(assignment, cell) of every graded cell; one that cannot be read fails in a test of its own, not here."""
+    found = []
+    for name in NAMES:
+        with contextlib.suppress(AssignmentError):
+            found += [(name, cell) for cell in assignment(name).checks]
+    return found
 
 
 def mutants() -> list[tuple[str, str, str]]:
