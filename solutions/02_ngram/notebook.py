@@ -585,8 +585,8 @@ r"""
 
 Your gradient trains the network on the same 400 sentences (the loop is given, with Adam). Left: perplexity on held-out
 sentences, counts with n = 1 to 5 as points, the network with a context of 3 words as a horizontal line. Right: the
-vectors of the words, pressed flat into a plane; words of one group (people, deeds, things) come to lie near to each
-other, though nobody told the network about groups. Below, sentences by both.
+vectors of nine people, pressed flat into a plane. Readers, cooks and sailors (circles, squares, triangles) lie apart,
+though nobody told the network who does what: it found out from the words that follow. Below, sentences by both.
 """
 
 # %% picture of the network and the counts tags=["picture"]
@@ -622,16 +622,20 @@ X_held, y_held = contexts(HELD_OUT)
 learned = perplexity(np.log(mlp_lm_forward(*weights, X_held)[np.arange(len(y_held)), y_held]))
 counted = [perplexity(counted_logp(HELD_OUT, ngram_counts(TRAIN, m), m, 0.01)) for m in range(1, 6)]
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-left.semilogy(range(1, 6), counted, "o-", label="counted, k = 0.01")
+left.plot(range(1, 6), counted, "o-", label="counted, k = 0.01")
 left.axhline(learned, color="tab:orange", linestyle="--", label=f"network, 3 words: {learned:.2f}")
-left.set(xlabel="n", ylabel="perplexity, held out", title="What each model makes of new sentences")
+left.set(xlabel="n", xticks=range(1, 6), ylabel="perplexity, held out", title="What each model makes of new sentences")
 left.legend()
-middle = weights[0][2:] - weights[0][2:].mean(axis=0)
-plane = middle @ np.linalg.svd(middle)[2][:2].T
-right.scatter(*plane.T, s=6, color="gray")
-for word, place in zip(WORDS[2:], plane):
-    right.annotate(word, place, fontsize=8, ha="center", va="bottom")
-right.set(title="The words' vectors, in a plane", xticks=[], yticks=[])
+people = [["students", "pupils", "readers"], ["cooks", "bakers", "guests"], ["sailors", "captains", "pilots"]]
+ids = [[NUMBER[word] for word in group] for group in people]
+middle = weights[0] - weights[0][sum(ids, [])].mean(axis=0)
+plane = middle @ np.linalg.svd(middle[sum(ids, [])])[2][:2].T
+for group, words, mark in zip(ids, people, "os^"):
+    right.scatter(*plane[group].T, marker=mark, s=40)
+    for word, place in zip(words, plane[group]):
+        right.annotate(word, place, xytext=(6, 4), textcoords="offset points", fontsize=9)
+right.margins(0.25)
+right.set(title="The vectors of nine words, in a plane", xticks=[], yticks=[])
 plt.show()
 
 

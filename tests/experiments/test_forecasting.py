@@ -12,6 +12,7 @@ from minigrad.data.sine_series import NOISE_FLOOR
 from minigrad.experiments import forecasting as module
 from minigrad.experiments import harness
 from minigrad.experiments._console import Console
+from minigrad.experiments._window_length import FEW, by_length
 from minigrad.experiments.forecasting import LABELS, NETWORKS, SLIDE, forecasting, least_squares, train
 from minigrad.models import DeepRNN, DeepRNNDense, DenseForecaster, GRUForecaster, LSTMForecaster, SimpleRNN
 
@@ -128,6 +129,36 @@ def test_least_squares_finds_the_weights_of_a_linear_series(rng):
     assert np.allclose(least_squares(x[:60], y[:60], x[60:]), y[60:], atol=1e-10)
 
 
+@pytest.mark.parametrize("count", [40, 200])
+def test_a_window_of_t_steps_is_the_last_t_of_the_series(count, rng):
+    """By the definition, and the series trained on are the first ones."""
+    sets = forecasting_sets(rng, 400)
+    found = by_length(sets, count, [3, 50])
+    for k, T in enumerate([3, 50]):
+        x, y = sets.x_train[:count, 50 - T:], sets.y_train[:count]
+        judged = {"series trained on": (x, y), "test series": (sets.x_test[:, 50 - T:], sets.y_test)}
+        for name, (a, b) in judged.items():
+            assert np.isclose(found[name][k], np.mean((least_squares(x, y, a) - b) ** 2), rtol=1e-12)
+
+
+def test_more_steps_always_fit_the_series_trained_on_better_and_few_series_forecast_worse(rng):
+    """A longer window has the shorter one's weights and more: the VC dimension of Chemnitz, *Input aggregation*."""
+    sets = forecasting_sets(rng)
+    few, many = by_length(sets, FEW), by_length(sets, 7000)
+    for errors in (few, many):
+        assert (np.diff(errors["series trained on"]) <= 1e-12).all()
+    assert few["test series"][-1] > 1.5 * few["series trained on"][-1]
+    assert many["test series"][-1] < 1.1 * many["series trained on"][-1]
+
+
+def test_the_convolution_sees_its_reach_and_no_step_before_it(rng):
+    model, x = NETWORKS["conv1d"][2](), rng.normal(size=(2, 50, 1)).astype(np.float32)
+    other = x.copy()
+    other[:, :34] += 1                                         # all but the last 16
+    a, b, c = (model(mg.tensor(a)).detach().numpy() for a in (x, other, np.roll(x, 1, 1)))
+    assert np.array_equal(a, b) and not np.allclose(a, c) and a.shape == (2, 1)
+
+
 @pytest.mark.parametrize("make", MODELS)
 def test_training_gives_the_same_losses_on_every_device(make, device, tmp_path, rng):
     """The same start, batches and order; sums of float32 in another order differ in the last digits."""
@@ -153,21 +184,23 @@ def test_a_quick_run_prints_every_row_beside_the_slide_and_writes_figures_and_nu
         import matplotlib  # noqa: F401
     except ImportError:
         return
-    assert record["figures"] == ["mse.png", "forecasts.png"]
+    assert record["figures"] == ["mse.png", "forecasts.png", "window.png"]
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in record["figures"])
 
 
 def test_a_row_25_percent_behind_the_slide_is_missed():
     """The bars say no: each number 26 % above the slide's misses, 24 % passes; the two deep rows may swap."""
     def missed(**changed):
-        r = {"last_value": 0.02, "least_squares": 0.003, "lstm": 0.003, "gru": 0.003, **SLIDE, **changed}
+        r = {"last_value": 0.02, "least_squares": 0.003, "lstm": 0.003, "gru": 0.003, "conv1d": 0.003, **SLIDE,
+             "window_20": 0.0035, "few_20": 0.0045, "few_50": 0.008, **changed}
         return {v["target"] for v in forecasting._verdicts(r, quick=False) if v["met"] is False}
     assert not missed() and not missed(deep=0.0027, deep_dense=0.0032)
     for name in ("simple_rnn", "dense", "deep", "deep_dense"):
         assert name in missed(**{name: 1.26 * SLIDE[name]}) and name not in missed(**{name: 1.24 * SLIDE[name]})
-    assert not missed(simple_rnn_default=0.141, lstm=0.02, gru=0.02)           # shown, not judged
+    assert not missed(simple_rnn_default=0.141, lstm=0.02, gru=0.02, conv1d=0.02)          # shown, not judged
     assert any("order" in m for m in missed(dense=0.0031, deep=0.0032))
     assert any("least squares" in m for m in missed(least_squares=0.0033))
+    assert any("50 steps" in m for m in missed(window_20=0.0029)) and any("50 steps" in m for m in missed(few_50=0.004))
 
 
 def test_the_default_rate_of_adam_is_that_of_keras_in_all_rows_but_one():
