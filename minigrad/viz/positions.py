@@ -5,7 +5,7 @@ Télécom, *Positional Encoding (2)*: 20 words with 512 features, a left half of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def positions(panels: Mapping[str, np.ndarray], *, title: str) -> Figure:
     figure = _figure(10, 0.8 + sum(1.0 + 0.09 * len(table) for table in tables.values()))
     with _styled():
         axes = figure.subplots(len(tables), 1, squeeze=False)[:, 0]
-        shown = None
+        shown: Any = None
         for ax, (name, table) in zip(axes, tables.items(), strict=True):
             shown = ax.imshow(table, cmap=signed, vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest")
             ax.set_title(name, loc="left", parse_math=False)

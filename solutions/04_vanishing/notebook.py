@@ -3,7 +3,7 @@ r"""
 # 04 Why gradients vanish and explode, and four remedies
 
 At the end of this notebook you draw one picture that sums up a chapter of the lectures: how much a loss at the last step
-tells an RNN about its first ones, for five kinds of networks. Two of the lines fall off the page, one climbs off it, and
+tells an RNN about its first ones, for five kinds of networks. Two of the lines fall off the page, one sinks slowly, and
 two stay. You will have computed every one of them. On the way you build
 
 1. the Jacobian of one step, and the products of many: what the slides write with a big $\prod$;
