@@ -38,13 +38,14 @@ def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None = None, dropou
 
 
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
-                                 dropout_p: float = 0.0, is_causal: bool = False) -> Tensor:
+                                 dropout_p: float = 0.0, is_causal: bool = False, *, fused: bool = True) -> Tensor:
     """softmax(q k^T / sqrt d) v, as PyTorch's function of this name.
 
     query (..., S, d), key (..., T, d), value (..., T, e) -> (..., S, e).
     attn_mask stretches to (..., S, T): bool, True where a key takes part (the opposite of the layers' masks!), or
     float, added. is_causal: no key later than the query.  dropout_p is applied always: pass 0 in evaluation.
-    A row that sees nothing gives zeros, where PyTorch 2.5 and later do so too, and earlier ones NaN.
+    A row that sees nothing gives zeros, as in PyTorch since 2.5 (before, NaN).
+    fused=False: the readable composition, which has second-order gradients.
     Raises ShapeError, ValueError (a mask and is_causal).
     """
     for name, x, wanted in (("key", key, query.shape[-1]), ("value", value, None)):
@@ -58,6 +59,8 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         hidden = masks.causal(query.shape[-2], key.shape[-2], query.device)
     elif attn_mask is not None and attn_mask.dtype == np.bool_:
         hidden = ~attn_mask
+    if not fused:
+        return attend(query, key, value, hidden, dropout_p)[0]
     return _without_weights(query, key, value, hidden, dropout_p)
 
 

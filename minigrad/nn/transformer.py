@@ -218,20 +218,22 @@ class TransformerDecoder(_Stack):
 class Transformer(Module):
     """Encoder and decoder.  src (T, B, E), tgt (S, B, E), both embedded and with positions -> (S, B, E).
 
-    custom_encoder, custom_decoder: modules in their places, called with the same arguments.
+    custom_encoder, custom_decoder: modules in their places, called with the same arguments.  d_k, fused: the layers'.
     """
 
     def __init__(self, d_model: int = 512, nhead: int = 8, num_encoder_layers: int = 6, num_decoder_layers: int = 6,
                  dim_feedforward: int = 2048, dropout: float = 0.1, activation: Activation = "relu",
                  custom_encoder: Module | None = None, custom_decoder: Module | None = None,
-                 layer_norm_eps: float = 1e-5, batch_first: bool = False, norm_first: bool = False, bias: bool = True
-                 ) -> None:
+                 layer_norm_eps: float = 1e-5, batch_first: bool = False, norm_first: bool = False, bias: bool = True,
+                 *, d_k: int | None = None, fused: bool = True) -> None:
         options = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
+        ours: dict[str, Any] = dict(d_k=d_k, fused=fused)
+        norms = [LayerNorm(d_model, layer_norm_eps, bias=bias) for _ in range(2)]
         self.batch_first = batch_first
         self.encoder = custom_encoder or TransformerEncoder(
-            TransformerEncoderLayer(*options), num_encoder_layers, LayerNorm(d_model, layer_norm_eps, bias=bias))
+            TransformerEncoderLayer(*options, **ours), num_encoder_layers, norms[0])
         self.decoder = custom_decoder or TransformerDecoder(
-            TransformerDecoderLayer(*options), num_decoder_layers, LayerNorm(d_model, layer_norm_eps, bias=bias))
+            TransformerDecoderLayer(*options, **ours), num_decoder_layers, norms[1])
         for p in self.parameters():            # each layer its own start: the stacks begin as copies of one
             if p.ndim > 1:
                 init.xavier_uniform_(p)

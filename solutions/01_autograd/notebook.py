@@ -192,7 +192,7 @@ def draw(root, names, show_grad=False):
                     below[k] = below.get(k, 0) + 1
                     place[id(leaf)] = (2.4 * k - 1.6, -1.3 * below[k])
     figure, axis = plt.subplots(figsize=(9, 3.6), layout="constrained")
-    for key, (node, k) in depth.items():
+    for key, (node, _) in depth.items():
         for parent, d in zip(node.parents, node.local):
             (x0, y0), (x1, y1) = place[id(parent)], place[key]
             far = x1 - x0 > 3
