@@ -1,4 +1,4 @@
-"""What a notebook of the course imports: the visible test, the list of what passes, the check of the first cell.
+"""What a notebook of the course imports: the visible test, the table of what passes, the check of the first cell.
 
     from minigrad import course
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import importlib.util
+import html
 import io
 import linecache
 import os
@@ -21,13 +21,16 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["VisibleTestFailed", "environment", "progress", "progress_bar", "test"]
+__all__ = ["VisibleTestFailed", "environment", "install_line", "progress", "progress_bar", "test"]
 
-MIN_NUMPY = (1, 26)         # the oldest NumPy that CI runs
+MIN_PYTHON, MIN_NUMPY = (3, 11), (2, 0)     # what pyproject.toml asks for
+DISTRIBUTION = "minigrad-course"            # not published: the name minigrad on the package index is somebody else's
 SHOWN = 12                  # arrays of up to this many entries are printed whole: a screen line or four
 CAPTURE = 2000              # characters of a student's own printing that a test shows again
 
@@ -43,14 +46,71 @@ class VisibleTestFailed(AssertionError):
 
 
 @dataclass
+class _Trial:
+    """One call of a visible test, kept so that `progress` can make it again."""
+
+    function: Callable[..., Any]
+    name: str                           # of the graded function, whose verdict this is
+    arguments: dict[str, Any]
+    expected: Any
+    results: Sequence[str] | None
+    part: Callable[[Any], Any] | None
+    tol: float
+    passes: bool = False
+
+    def __post_init__(self) -> None:
+        called, space = getattr(self.function, "__name__", ""), getattr(self.function, "__globals__", {})
+        self.arguments = copy.deepcopy(self.arguments)
+        self.written_as = called if space.get(called) is self.function else ""
+
+    @property
+    def call(self) -> str:
+        return _call(getattr(self.function, "__name__", str(self.function)), self.arguments)
+
+    def run(self) -> tuple[Lines, list[str]]:
+        """What differs, in labelled lines ([] if the test passes), and notes on what the function did besides."""
+        given = copy.deepcopy(self.arguments)
+        captured = _Bounded(CAPTURE)
+        error: Exception | None = None
+        came = None
+        with contextlib.redirect_stdout(captured), contextlib.redirect_stderr(captured), \
+                warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                came = self.function(*given.values())
+            except Exception as problem:    # KeyboardInterrupt and SystemExit are the student's wish: they pass through
+                error = problem
+        notes = list(_notes(captured.getvalue(), caught, self.arguments, given))
+        try:
+            if error is not None:
+                found = _error(self.function, self.name, error, self.expected)
+            elif came is None:
+                found = [("came", f"None: {self.name} returns nothing yet. Is there a `return`?")]
+            else:
+                found = _differences(came, self.expected, self.results, self.part, self.tol)
+        except Exception as problem:        # a result or an error whose own methods fail
+            found = [("came", f"something that cannot be shown: {type(came if error is None else error).__name__}"),
+                     ("because", type(problem).__name__)]
+        self.passes = not found
+        return found, notes
+
+    def again(self) -> None:
+        """Run the test on the function as the notebook has it now: its cell may have been run again."""
+        now = getattr(self.function, "__globals__", {}).get(self.written_as)
+        self.function = now if callable(now) else self.function
+        self.run()
+
+
+@dataclass
 class _Session:
-    """What this kernel has seen: the functions that the first cell named, and the last verdict of each visible test."""
+    """What this kernel has seen: the functions that the first cell named, and the last run of each visible test."""
 
     functions: list[str] = field(default_factory=list)
-    verdicts: dict[str, dict[str, bool]] = field(default_factory=dict)      # function -> call -> did it pass
+    trials: dict[str, dict[str, _Trial]] = field(default_factory=dict)      # function -> call -> the test
 
-    def passes(self, name: str) -> bool:
-        return bool(self.verdicts.get(name)) and all(self.verdicts[name].values())
+    def state(self, name: str) -> str:
+        trials = self.trials.get(name, {}).values()
+        return "not run" if not trials else "passes" if all(t.passes for t in trials) else "fails"
 
 
 _session = _Session()
@@ -76,41 +136,19 @@ def test(function: Callable[..., Any], /, *, expected: Any, equation: str, not_t
         course.test(rnn_step, x=x, h=h, W_x=W_x, W_h=W_h, b=b, expected=np.array([[0.76159416]]),
                     equation="h_t = tanh(W_x x_t + W_h h_{t-1} + b)", not_tested="h not 0, a batch of one.")
     """
-    called = getattr(function, "__name__", str(function))
-    name = of or called
-    given = copy.deepcopy(arguments)
-    captured = _Bounded(CAPTURE)
-    error: Exception | None = None
-    came = None
-    with contextlib.redirect_stdout(captured), contextlib.redirect_stderr(captured), \
-            warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            came = function(*given.values())
-        except Exception as problem:        # KeyboardInterrupt and SystemExit are the student's wish: they pass through
-            error = problem
-    for line in _notes(captured.getvalue(), caught, arguments, given):
+    name = of or getattr(function, "__name__", str(function))
+    trial = _Trial(function, name, arguments, expected, results, part, tol)
+    found, notes = trial.run()
+    _session.trials.setdefault(name, {})[trial.call] = trial
+    for line in notes:
         print(line)
-    try:
-        if error is not None:
-            found = _error(function, name, error, expected)
-        elif came is None:
-            found = [("came", f"None: {name} returns nothing yet. Is there a `return`?")]
-        else:
-            found = _differences(came, expected, results, part, tol)
-    except Exception as problem:            # a result or an error whose own methods fail
-        found = [("came", f"something that cannot be shown: {type(came if error is None else error).__name__}"),
-                 ("because", type(problem).__name__)]
-
-    call = _call(called, arguments)
-    _session.verdicts.setdefault(name, {})[call] = not found
     if not found:
         print(f"{name}: the visible test passes. Not tested here: {not_tested}")
         return
-    labelled = [("call", call), *found, ("equation", equation), ("not tested here", not_tested)]
+    labelled = [("call", trial.call), *found, ("equation", equation), ("not tested here", not_tested)]
     lines = [f"  {label:<15} {_indent(text, 18)}" for label, text in labelled]
     message = "\n".join([f"{name}: the visible test does not pass yet.", *lines])
-    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+    if _graded():
         print(message)
         return
     raise VisibleTestFailed(message) from None
@@ -292,30 +330,115 @@ class _Bounded(io.StringIO):
 
 # ----- Around the tests
 
+def _graded() -> bool:
+    """Does nbgrader or the grader run this notebook?"""
+    return os.environ.get("NBGRADER_EXECUTION") == "autograde"
+
+
 def progress() -> None:
-    """Print which visible tests have passed in this session, out of those that the first cell named."""
-    names = _session.functions or list(_session.verdicts)
-    passing = [n for n in names if _session.passes(n)]
-    todo = [n for n in names if not _session.passes(n)]
-    print(f"Visible tests: {len(passing)} of {len(names)} pass in this session.")
-    if passing:
-        print("  pass   " + ", ".join(passing))
-    if todo:
-        print("  to do  " + ", ".join(todo))
+    """Show which visible tests pass now, out of those that the first cell named: a table in Jupyter, else lines.
+
+    Each test that was run in this session is run again, on the functions as they are now.
+    """
+    if not _graded():
+        for trial in [t for trials in _session.trials.values() for t in trials.values()]:
+            trial.again()
+    table = _Progress({n: _session.state(n) for n in _session.functions or list(_session.trials)})
+    print(table.headline)
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is None or _graded():
+        print(table)
+    else:
+        from IPython.display import display  # it is there: this runs in it
+
+        display(table)
+
+
+@dataclass
+class _Progress:
+    """What `progress` shows: {function: "passes", "fails" or "not run"}, in words beside a sign, not in colours."""
+
+    states: dict[str, str]
+
+    @property
+    def headline(self) -> str:
+        passing = sum(state == "passes" for state in self.states.values())
+        return f"Visible tests: {passing} of {len(self.states)} pass now."
+
+    def __repr__(self) -> str:
+        passing = [n for n, state in self.states.items() if state == "passes"]
+        todo = [n if state == "fails" else f"{n} (not run yet)" for n, state in self.states.items() if n not in passing]
+        lines = (f"  {label}  {', '.join(names)}" for label, names in (("pass ", passing), ("to do", todo)) if names)
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        words = {"passes": ("\u2713", "passes"), "fails": ("\u2717", "does not pass yet"),
+                 "not run": ("\u25cb", "not run yet")}
+        rows = "".join(f'<tr><th scope="row"><code>{html.escape(name)}</code></th><td><span aria-hidden="true">'
+                       f'{words[state][0]}</span> {words[state][1]}</td></tr>' for name, state in self.states.items())
+        return ('<table aria-label="Visible tests"><thead><tr><th scope="col">function</th>'
+                f'<th scope="col">visible test</th></tr></thead><tbody>{rows}</tbody></table>')
 
 
 def environment(assignment: str, functions: Sequence[str] = ()) -> None:
-    """The first cell: say what runs here, one line to repair it if it is too old, and what graded code may import."""
+    """The first cell: say what runs here, the line that repairs what is missing, and what graded code may import."""
     _session.functions = list(functions)
-    version = tuple(int(part) for part in np.__version__.split(".")[:2])
-    print(f"{assignment}: Python {platform.python_version()}, NumPy {np.__version__}.")
-    if version < MIN_NUMPY:
-        wanted = ".".join(map(str, MIN_NUMPY))
-        print(f"NumPy {wanted} or newer is needed: run this in a cell, then restart.  %pip install 'numpy>={wanted}'")
-    if "matplotlib" not in sys.modules and importlib.util.find_spec("matplotlib") is None:
-        print("There is no matplotlib here, so the cells with pictures fail; nothing graded needs them.  "
-              "%pip install matplotlib")
+    place, pictures = _place(), _version("matplotlib")
+    shown = [f"Python {platform.python_version()}", f"NumPy {np.__version__}"]
+    shown += [f"matplotlib {pictures}"] if pictures else []
+    print(f"{assignment}: {', '.join(shown)}{f', in {place}' if place else ''}.")
+    repair = f"run this in a new cell, then restart the kernel:  %{install_line('course')}"
+    if sys.version_info[:2] < MIN_PYTHON:
+        print(f"Python {_dotted(MIN_PYTHON)} or newer is needed: make an environment with it, install there "
+              f"({install_line('course')}), and choose its kernel.")
+    if tuple(int(part) for part in np.__version__.split(".")[:2]) < MIN_NUMPY:
+        print(f"NumPy {_dotted(MIN_NUMPY)} or newer is needed: {repair}")
+    if not pictures:
+        print(f"There is no matplotlib here, so the cells with pictures fail; nothing graded needs them. To see them, "
+              f"{repair}")
+    if place == "VS Code":
+        print(f"The kernel is {sys.executable}; another one is chosen at the top right of the notebook.")
+    if place == "Colab":
+        print(f"Colab forgets what was installed when it disconnects. Then run this in a new first cell:  "
+              f"%{install_line()}")
     print("Graded code may import numpy only.")
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _version(package: str) -> str:
+    """The version of an installed package, "" where there is none. Nothing is imported."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _place() -> str:
+    """Where the notebook runs, if that matters for a repair."""
+    if "google.colab" in sys.modules:
+        return "Colab"
+    return "VS Code" if "__vsc_ipynb_file__" in vars(sys.modules["__main__"]) else ""
+
+
+def install_line(extra: str = "", start: Path | None = None) -> str:
+    """The command that installs this software. It is minigrad.install's line, in a file that stands alone."""
+    wanted = f"[{extra}]" if extra else ""
+    root = (start or Path(__file__)).resolve().parent.parent
+    try:
+        import tomllib  # not in Python 3.10, which is told what it lacks
+
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    except (ImportError, OSError, ValueError):
+        project = {}
+    if project.get("name") != DISTRIBUTION:
+        return f'pip install "minigrad_course-{_version(DISTRIBUTION) or "VERSION"}-py3-none-any.whl{wanted}"'
+    here = Path.cwd().resolve()
+    where = str(root) if here not in (root, *root.parents) else "." if here == root else \
+        f".{os.sep}{root.relative_to(here)}"
+    return f'pip install "{where}{wanted}"'
 
 
 def progress_bar(iterable: Iterable[T], label: str = "", width: int = 40) -> Iterator[T]:

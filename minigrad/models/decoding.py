@@ -98,8 +98,8 @@ def beam_search(step: Step, prompt: Sequence[int] | np.ndarray, length: int, *, 
 
     At each step the `beam` most probable beginnings are kept, and of each it is noted how good it is if it ends here.
     Sentences are ranked by ln P / L^alpha, L their length with `stop`: 0 favours short ones, for each token costs;
-    1 is the mean over tokens (Wu et al. 2016 take about 0.6). beam=1 keeps the greedy beginning, and ends where it ranks
-    best, which greedy does not look for; V^length beginnings are all there are.
+    1 is the mean over tokens (Wu et al. 2016 take about 0.6). beam=1 keeps the greedy beginning, and ends it where it
+    ranks best, which greedy does not look for; V^length beginnings are all there are.
     stop: the id that ends a sentence, its last one; None for continuations of `length` tokens. Sentences longer than
     `length` are given up, unless none ended.
     pick(state, rows): the state of these beginnings; without it, a nested tuple of Tensors (layers, B, H).

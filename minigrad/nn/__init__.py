@@ -9,7 +9,9 @@ from .gate_trace import gate_trace
 from .layers import Bilinear, Embedding, Flatten, Linear, Sequential
 from .module import Module, ModuleDict, ModuleList, Parameter
 from .normalize import BatchNorm1d, BatchNorm2d, Dropout, LayerNorm
+from .positions import PositionalEncoding
 from .rnn import GRU, LSTM, RNN
+from .scores import AdditiveScore, ConcatScore, DotScore, GeneralScore
 from .transformer import (
     Transformer,
     TransformerDecoder,
@@ -21,10 +23,11 @@ from .truncation import truncated
 from .windows import AvgPool2d, Conv1d, Conv2d, MaxPool2d
 
 __all__ = [
-    "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Bilinear", "Conv1d", "Conv2d", "ConvLSTM", "ConvLSTMCell", "Dropout",
-    "Embedding", "EmbeddingLSTM", "Flatten", "GELU", "GRU", "GRUCell", "LSTM", "LSTMCell", "LayerNorm", "LeakyReLU",
-    "Linear", "LogSoftmax", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "RNN",
-    "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "Transformer",
-    "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "functional",
-    "gate_trace", "init", "truncated", "utils",
+    "AdditiveScore", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Bilinear", "ConcatScore", "Conv1d", "Conv2d",
+    "ConvLSTM", "ConvLSTMCell", "DotScore", "Dropout", "Embedding", "EmbeddingLSTM", "Flatten", "GELU", "GRU",
+    "GRUCell", "GeneralScore", "LSTM", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MaxPool2d",
+    "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "PositionalEncoding", "RNN", "RNNCell",
+    "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "Transformer", "TransformerDecoder",
+    "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "functional", "gate_trace", "init",
+    "truncated", "utils",
 ]

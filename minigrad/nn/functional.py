@@ -13,6 +13,7 @@ from ..ops_more import gelu, leaky_relu, log_softmax, pad, silu, softplus
 from ..ops_select import dropout as _dropout
 from ..ops_windows import avg_pool2d, conv1d, conv2d, max_pool2d
 from ..tensor import Tensor, touch
+from .attention import scaled_dot_product_attention
 from .fused.embedding import rows_of
 from .fused.layer_norm import layer_norm as _layer_norm
 from .losses import (
@@ -29,11 +30,11 @@ from .losses import (
     smooth_l1_loss,
 )
 
-__all__ = ["avg_pool2d", "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "conv1d",
-           "conv2d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "dropout", "embedding", "gelu",
-           "huber_loss", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid",
-           "max_pool2d", "mse_loss", "nll_loss", "one_hot", "pad", "relu", "sigmoid", "silu", "smooth_l1_loss",
-           "softmax", "softplus", "tanh"]
+__all__ = ["avg_pool2d", "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+           "conv1d", "conv2d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "dropout", "embedding",
+           "gelu", "huber_loss", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax",
+           "logsigmoid", "max_pool2d", "mse_loss", "nll_loss", "one_hot", "pad", "relu",
+           "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh"]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -7,18 +7,22 @@
 All three read a graph that is still whole: call them before backward(), or after backward(retain_graph=True). They
 change no gradient and free nothing. Matplotlib (extra `viz`) is imported when a figure is drawn; pages need nothing.
 """
+from .alignments import alignments
 from .cell import cell
 from .curves import curves
 from .figures import BLUE, FAINT, GREEN, INK, ORANGE, PINK, RED, SKY, YELLOW, bars, forecasts
+from .film_strip import film_strip
 from .flow import flow, parameter_norms, time_norms
 from .gates import gates
 from .graph import Drawing, graph
 from .heatmap import heatmap
+from .over_image import over_image
 from .rows import rows
 from .space import space
 from .step import Player, step
+from .strips import strips
 from .unrolled import unrolled
 
-__all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "bars",
-           "cell", "curves", "flow", "forecasts", "gates", "graph", "heatmap", "parameter_norms", "rows", "space",
-           "step", "time_norms", "unrolled"]
+__all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "alignments",
+           "bars", "cell", "curves", "film_strip", "flow", "forecasts", "gates", "graph", "heatmap", "over_image",
+           "parameter_norms", "rows", "space", "step", "strips", "time_norms", "unrolled"]
