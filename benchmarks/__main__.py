@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import charlm, ngrams, ops_steps, recurrent, skipgram, tensor_steps
+from . import bahdanau, charlm, ngrams, ops_steps, recurrent, skipgram, tensor_steps, transformer
 from .pairs import Row, compare
 from .steps import CHAIN
 
@@ -71,7 +71,9 @@ def operations(pairs: int) -> dict:
 
 BENCHMARKS = {"operations": operations, "tape": tape, "forecasting": forecasting, "imports": imports,
               "recurrent": recurrent.layers, "characters": recurrent.characters,
-              "charlm": charlm.to_the_same_loss, "ngrams": ngrams.counting, "skipgram": skipgram.skipgram}
+              "bahdanau": bahdanau.bahdanau, "transformer": transformer.transformer,
+              "decoding": transformer.decoding, "charlm": charlm.to_the_same_loss, "ngrams": ngrams.counting,
+              "skipgram": skipgram.skipgram}
 
 
 def _load() -> float | None:

@@ -3,12 +3,17 @@
 import os
 import subprocess
 import sys
+import tomllib
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from minigrad import course
+from minigrad.install import install_line
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -200,6 +205,19 @@ def test_ipython_shows_the_message_alone():
     assert course.VisibleTestFailed(text)._render_traceback_() == text.split("\n")
 
 
+# ----- What passes now
+
+def notebook(**sources):
+    """A namespace with these functions in it, as cells of a notebook would leave them."""
+    space = {"np": np}
+    for source in sources.values():
+        exec(source, space)
+    return space
+
+
+RIGHT, WRONG = "def twice(x):\n    return 2 * x", "def twice(x):\n    return 3 * x"
+
+
 def test_progress_counts_a_function_when_all_its_calls_pass(capsys):
     course.environment("99_test", functions=["double", "later"])
     run(x=np.ones(2), expected=np.full(2, 2.0))
@@ -207,24 +225,120 @@ def test_progress_counts_a_function_when_all_its_calls_pass(capsys):
         run(x=np.ones(3), expected=np.zeros(3))
     capsys.readouterr()
     course.progress()
-    assert capsys.readouterr().out == "Visible tests: 0 of 2 pass in this session.\n  to do  double, later\n"
+    assert capsys.readouterr().out == "Visible tests: 0 of 2 pass now.\n  to do  double, later (not run yet)\n"
     run(x=np.ones(3), expected=np.full(3, 2.0))
     capsys.readouterr()
     course.progress()
     assert capsys.readouterr().out == \
-        "Visible tests: 1 of 2 pass in this session.\n  pass   double\n  to do  later\n"
+        "Visible tests: 1 of 2 pass now.\n  pass   double\n  to do  later (not run yet)\n"
 
 
-def test_the_first_cell_says_what_graded_code_may_import(capsys):
+def test_progress_tests_the_functions_as_they_are_now(capsys):
+    """A student repairs a function and looks at the table, or breaks an earlier one without noticing."""
+    space = notebook(twice=RIGHT)
+    run(space["twice"])
+    for source, count in ((WRONG, 0), (RIGHT, 1)):
+        exec(source, space)
+        capsys.readouterr()
+        course.progress()
+        assert f"{count} of 1 pass now" in capsys.readouterr().out
+
+
+def test_progress_follows_a_function_that_a_given_one_calls(capsys):
+    space = notebook(twice=RIGHT, driver="def run_twice(x):\n    return twice(x)")
+    course.test(space["run_twice"], of="twice", x=1.0, expected=2.0, equation="y = 2 x", not_tested="x = 0.")
+    exec(WRONG, space)
+    course.progress()
+    assert "0 of 1 pass now.\n  to do  twice\n" in capsys.readouterr().out
+
+
+def test_progress_runs_nothing_again_under_grading(monkeypatch, capsys):
+    space = notebook(twice=RIGHT)
+    run(space["twice"])
+    exec("def twice(x):\n    raise SystemExit", space)
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    capsys.readouterr()
+    course.progress()
+    assert capsys.readouterr().out == "Visible tests: 1 of 1 pass now.\n  pass   twice\n"
+
+
+def test_the_table_says_in_words_what_its_signs_mean():
+    """Nothing hangs on a colour, a screen reader gets headers, and a function's name cannot be markup."""
+    table = course._Progress({"one": "passes", "two": "fails", "<b>": "not run"})
+    text = table._repr_html_()
+    for words in ('<th scope="row"><code>one</code></th><td><span aria-hidden="true">\u2713</span> passes</td>',
+                  "\u2717</span> does not pass yet", "&lt;b&gt;</code>", "\u25cb</span> not run yet",
+                  '<th scope="col">visible test</th>'):
+        assert words in text
+    assert "color" not in text and "style" not in text
+    assert repr(table) == "  pass   one\n  to do  two, <b> (not run yet)"
+
+
+def test_in_jupyter_the_table_comes_below_the_plain_line(capsys):
+    """IPython's own shell, which prints what it displays as text where there is no page."""
+    pytest.importorskip("IPython")
+    code = ("from IPython.core.interactiveshell import InteractiveShell as S\nS.instance()\n"
+            "import IPython.display as d\nfrom minigrad import course\n"
+            "d.display = lambda it: print(it._repr_html_()[:6], it, sep='|')\n"
+            "course.environment('99_test', ['f'])\ncourse.progress()\n")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={k: v for k, v in os.environ.items() if k != "NBGRADER_EXECUTION"})
+    assert done.stdout.endswith("Visible tests: 0 of 1 pass now.\n<table|  to do  f (not run yet)\n")
+
+
+# ----- The first cell
+
+def first_cell(capsys):
     course.environment("03_rnn")
-    out = capsys.readouterr().out
-    assert out.startswith("03_rnn: Python ") and "Graded code may import numpy only." in out
+    return capsys.readouterr().out
+
+
+def test_the_first_cell_says_what_runs_and_what_graded_code_may_import(capsys):
+    out = first_cell(capsys)
+    assert out.startswith("03_rnn: Python ") and f"NumPy {np.__version__}" in out
+    assert out.endswith("Graded code may import numpy only.\n") and "needed" not in out
 
 
 def test_an_old_numpy_gets_the_line_that_repairs_it(monkeypatch, capsys):
-    monkeypatch.setattr(course.np, "__version__", "1.19.5")
-    course.environment("03_rnn")
-    assert "%pip install 'numpy>=1.26'" in capsys.readouterr().out
+    monkeypatch.setattr(course.np, "__version__", "1.26.4")
+    assert f"NumPy 2.0 or newer is needed: run this in a new cell, then restart the kernel:  " \
+        f"%{install_line('course')}\n" in first_cell(capsys)
+
+
+def test_an_old_python_gets_the_line_that_repairs_it(monkeypatch, capsys):
+    monkeypatch.setattr(course.sys, "version_info", (3, 10, 1))
+    assert f"Python 3.11 or newer is needed: make an environment with it, install there ({install_line('course')})" \
+        in first_cell(capsys)
+
+
+def test_without_matplotlib_the_pictures_are_told_and_the_line_that_brings_them(monkeypatch, capsys):
+    monkeypatch.setattr(course, "_version", lambda name: "")
+    out = first_cell(capsys)
+    assert "no matplotlib" in out and "nothing graded needs them" in out and f"%{install_line('course')}" in out
+
+
+def test_vs_code_and_colab_are_noticed(monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules["__main__"], "__vsc_ipynb_file__", "x.ipynb", raising=False)
+    out = first_cell(capsys)
+    assert ", in VS Code." in out and f"The kernel is {sys.executable}" in out
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    out = first_cell(capsys)
+    assert ", in Colab." in out and f"new first cell:  %{install_line()}\n" in out
+
+
+def test_the_oldest_versions_are_those_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={course._dotted(course.MIN_PYTHON)}"
+    assert f"numpy>={course._dotted(course.MIN_NUMPY)}" in project["dependencies"]
+
+
+@pytest.mark.parametrize("extra", ["", "course"])
+@pytest.mark.parametrize("inside", [".", "minigrad", "..", "/"])
+def test_the_install_line_is_the_one_of_the_package(extra, inside, tmp_path, monkeypatch):
+    """The file stands alone, so it has the line a second time: from a checkout, and from a wheel."""
+    monkeypatch.chdir(ROOT / inside)
+    for start in (None, tmp_path / "site-packages" / "minigrad" / "course.py"):
+        assert course.install_line(extra, start) == install_line(extra, start)
 
 
 def test_the_bar_gives_every_item_and_is_silent_under_grading(monkeypatch, capsys):

@@ -12,10 +12,12 @@ from .grammar import HOMOPHONES, PHRASES, Grammar, homophone_pairs
 from .handwriting import Digits, MissingDigitsError, digit_images, digit_sets
 from .hourly_series import HourlySeries, hourly_series, noise_floor
 from .huffman import Huffman, huffman
+from .masking import mask_words, masking_vocabulary, with_cls
 from .melodies import melodies, melody_entropy
 from .memory_tasks import adding, copying, echo, marked, parity, temporal_order
 from .named_entities import entity_sentences
 from .one_hot_text import one_hot_text
+from .references import References, noun_pairs, reference_texts
 from .relations import Relations, relations
 from .reviews import Reviews, plain_reviews, review_pairs
 from .sequence_tasks import copying_text, dates, held_letters, merged, number_words, reversal
@@ -27,23 +29,27 @@ from .tag_schemes import Span, SpanCounts, illegal, span_counts, spans_of, tag_n
 from .tagged_sentences import Sentence, TagBatch, TagCoder
 from .telecom_table import telecom_table
 from .time_series_split import time_series_split
+from .token_orders import TokenOrders, token_orders
 from .tokenise import characters, sentences, words
 from .topics import split_text, topics_text
 from .translation import translation_pairs, word_by_word
 from .trend_season import TrendSeason
+from .two_sides import two_sided
 from .vocabulary import Vocabulary
 from .word_classes import ambiguous_sentences, open_sentences
 from .word_groups import word_groups
 
 __all__ = ["Agreement", "BytePairs", "Corpus", "Digits", "DownloadError", "Films", "Forecasting", "Grammar",
-           "HOMOPHONES", "HourlySeries", "Huffman", "MOTIONS", "MissingDigitsError", "Noise", "PHRASES", "Relations",
-           "Reviews", "Sentence", "Span", "SpanCounts", "TagBatch", "TagCoder", "TrendSeason", "Vocabulary", "adding",
-           "adverts", "agreement_texts", "ambiguous_sentences", "apple_sentences", "batches_by_length", "bleu",
-           "bleu_counts", "bouncing_films", "characters", "cooccurrence", "copying", "copying_text", "corpus_of",
-           "dates", "digit_images", "digit_sets", "drifting_films", "echo", "entity_sentences", "fetch",
-           "forecasting_sets", "held_letters", "homophone_pairs", "hourly_series", "huffman", "illegal", "marked",
-           "melodies", "melody_entropy", "merged", "noise_floor", "number_words", "one_hot_text", "open_sentences",
-           "padded", "parity", "plain_reviews", "read_arpa", "relations", "reversal", "review_pairs", "sentences",
-           "series_windows", "sine_series", "span_counts", "spans_of", "split_text", "streams", "tag_names",
-           "tags_of", "telecom_table", "temporal_order", "time_series_split", "topics_text", "transitions",
-           "translation_pairs", "walking_films", "windows", "word_by_word", "word_groups", "words", "write_arpa"]
+           "HOMOPHONES", "HourlySeries", "Huffman", "MOTIONS", "MissingDigitsError", "Noise", "PHRASES", "References",
+           "Relations", "Reviews", "Sentence", "Span", "SpanCounts", "TagBatch", "TagCoder", "TokenOrders",
+           "TrendSeason", "Vocabulary", "adding", "adverts", "agreement_texts", "ambiguous_sentences",
+           "apple_sentences", "batches_by_length", "bleu", "bleu_counts", "bouncing_films", "characters",
+           "cooccurrence", "copying", "copying_text", "corpus_of", "dates", "digit_images", "digit_sets",
+           "drifting_films", "echo", "entity_sentences", "fetch", "forecasting_sets", "held_letters",
+           "homophone_pairs", "hourly_series", "huffman", "illegal", "marked", "mask_words", "masking_vocabulary",
+           "melodies", "melody_entropy", "merged", "noise_floor", "noun_pairs", "number_words", "one_hot_text",
+           "open_sentences", "padded", "parity", "plain_reviews", "read_arpa", "reference_texts", "relations",
+           "reversal", "review_pairs", "sentences", "series_windows", "sine_series", "span_counts", "spans_of",
+           "split_text", "streams", "tag_names", "tags_of", "telecom_table", "temporal_order", "time_series_split",
+           "token_orders", "topics_text", "transitions", "translation_pairs", "two_sided", "walking_films", "windows",
+           "with_cls", "word_by_word", "word_groups", "words", "write_arpa"]

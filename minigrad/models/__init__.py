@@ -42,6 +42,7 @@ from .translating import greedy, search, translate
 from .video import FilmReader, FrameEncoder, FramesAlone, NextFrame
 from .vqa import VQA, AttentiveVQA
 from .window_mlp_lm import WindowMLPLM
+from .word_encoder import WordEncoder
 from .word_training import train_words
 from .word_vectors import WordVectors
 
@@ -52,6 +53,6 @@ __all__ = ["AgreementReader", "AllAtOnce", "AttentionReader", "AttentiveVQA", "B
            "MultiStep", "NGram", "NextFrame", "OneByOne", "Places", "RNNLM", "RNNTagger", "RowReader",
            "SentimentAverage", "SentimentConv", "SentimentConvBiLSTM", "SentimentRNN", "Seq2Seq", "SequenceReader",
            "ShowAndTell", "ShowAttendTell", "SimpleRNN", "SkipGram", "Tagger", "TextModel", "TransformerTranslator",
-           "VQA", "WholePicture", "WindowMLPLM", "WindowTagger", "WordVectors", "attention_weights", "beam_search",
-           "from_arpa", "greedy", "least_squares", "legal_tags", "regime_trace", "sample", "search", "spell",
-           "to_arpa", "train_on_text", "train_words", "translate"]
+           "VQA", "WholePicture", "WindowMLPLM", "WindowTagger", "WordEncoder", "WordVectors", "attention_weights",
+           "beam_search", "from_arpa", "greedy", "least_squares", "legal_tags", "regime_trace", "sample", "search",
+           "spell", "to_arpa", "train_on_text", "train_words", "translate"]

@@ -17,6 +17,7 @@ from .gates import gates
 from .graph import Drawing, graph
 from .heatmap import heatmap
 from .over_image import over_image
+from .positions import positions
 from .rows import rows
 from .space import space
 from .step import Player, step
@@ -25,4 +26,4 @@ from .unrolled import unrolled
 
 __all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "alignments",
            "bars", "cell", "curves", "film_strip", "flow", "forecasts", "gates", "graph", "heatmap", "over_image",
-           "parameter_norms", "rows", "space", "step", "strips", "time_norms", "unrolled"]
+           "parameter_norms", "positions", "rows", "space", "step", "strips", "time_norms", "unrolled"]
