@@ -130,6 +130,6 @@ def test_attention_writes_what_one_vector_cannot(tmp_path, proof_record):
     records = {name: seq2seq.execute(range(3), out=tmp_path, console=Console(quiet=True), options={"task": name})
                for name in TASKS}
     for name, record in records.items():
-        proof_record(f"seq2seq_{name}", {k: record[k] for k in ("slide", "seeds", "device", "results", "spread", "values",
-                                                                "seconds_per_seed", "targets")})
+        proof_record(f"seq2seq_{name}", {k: record[k] for k in (
+            "slide", "seeds", "device", "results", "spread", "values", "seconds_per_seed", "targets")})
     assert all(harness.met(record) for record in records.values()), {n: r["targets"] for n, r in records.items()}
