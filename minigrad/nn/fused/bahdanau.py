@@ -22,6 +22,7 @@ import numpy as np
 
 from ...tensor import primitive
 from .columns import columns_of, outputs, side_by_side
+from .gru import slopes
 from .workspace import Lease
 
 
@@ -174,7 +175,8 @@ def _chain(s: _Forward, b: _Backward, annotations: Any, w_s: Any, v: Any, w_ih: 
     E = w_ih.shape[1] - s.c.shape[2]
     b.w_c[:H], b.w_c[H:] = w_ih[2 * H:, E:], w_ih[:2 * H, E:]
     b.w_h[:, :3 * H], b.w_h[:, 3 * H:] = w_hh.T, w_s.T
-    _slopes(s, b.d[:, :4 * H].reshape(T, 4, H, B))
+    p = b.d[:, :4 * H].reshape(T, 4, H, B)
+    slopes(s.h[:T], s.gates[:, 0], s.gates[:, 1], s.gates[:, 2], s.q, p[:, 1], p[:, 2], p[:, 3], p[:, 0])
     if dstates is not None:
         np.copyto(b.dy, dstates.transpose(0, 2, 1))
     b.dh[:], b.dk[:], b.dv[:] = 0, 0, 0
@@ -186,8 +188,8 @@ def _chain(s: _Forward, b: _Backward, annotations: Any, w_s: Any, v: Any, w_ih: 
             add(dh, b.dy[t], g)
         else:
             copyto(g, dh)
-        slopes = d[:4 * H].reshape(4, H, B)
-        multiply(slopes, g, slopes)
+        of_gates = d[:4 * H].reshape(4, H, B)
+        multiply(of_gates, g, of_gates)
         dot(d[:3 * H].T, b.w_c, dc)
         if dcontexts is not None:
             add(dc, dcontexts[t], dc)
@@ -207,21 +209,3 @@ def _chain(s: _Forward, b: _Backward, annotations: Any, w_s: Any, v: Any, w_ih: 
         multiply(g, s.gates[t, 1], g)
         add(dh, g, dh)
     side_by_side(b.d, b.columns)
-
-
-def _slopes(s: _Forward, p: np.ndarray) -> None:
-    """d(h_t) of each gate's input, but for the gradient of h_t: n, r, z, and W_hn h.  p (T, 4, H, B)"""
-    r, z, n = s.gates[:, 0], s.gates[:, 1], s.gates[:, 2]
-    dn, dr, dz, dq = p[:, 0], p[:, 1], p[:, 2], p[:, 3]
-    multiply, subtract = np.multiply, np.subtract
-    multiply(n, n, dn)
-    subtract(1, dn, dn)
-    subtract(1, z, dz)
-    multiply(dn, dz, dn)
-    multiply(dz, z, dz)
-    subtract(s.h[:-1], n, dq)
-    multiply(dz, dq, dz)
-    multiply(dn, r, dq)
-    subtract(1, r, dr)
-    multiply(dr, dq, dr)
-    multiply(dr, s.q, dr)

@@ -149,23 +149,11 @@ def _chain(s: _Forward, b: _Backward, w_hh: Any, dy: Any, dlast: Any, gone: Any)
     """The steps, backward -> gradients (4 H, T B) before r, z, of q, and before n; b.dh is that of the first state."""
     T, H, B = s.q.shape
     np.copyto(b.wt, w_hh.T)
-    multiply, subtract, add, dot = np.multiply, np.subtract, np.add, np.dot
+    multiply, add, dot = np.multiply, np.add, np.dot
     for start in range(0, T, b.block):
         e = slice(start, min(T, start + b.block))
-        r, z, n = s.gates[e, 0], s.gates[e, 1], s.gates[e, 2]
         p = b.slopes[e]
-        dr, dz, dq, dn = p[:, 0], p[:, 1], p[:, 2], p[:, 3]
-        multiply(n, n, dn)
-        subtract(1, dn, dn)
-        subtract(1, z, dz)
-        multiply(dn, dz, dn)
-        multiply(dz, z, dz)
-        subtract(s.h[e], n, dq)
-        multiply(dz, dq, dz)
-        multiply(dn, r, dq)
-        subtract(1, r, dr)
-        multiply(dr, dq, dr)
-        multiply(dr, s.q[e], dr)
+        slopes(s.h[e], s.gates[e, 0], s.gates[e, 1], s.gates[e, 2], s.q[e], p[:, 0], p[:, 1], p[:, 2], p[:, 3])
     if dy is not None:
         np.copyto(b.dy, dy.transpose(0, 2, 1))
     dh, g, wt = b.dh, b.g, b.wt
@@ -187,3 +175,22 @@ def _chain(s: _Forward, b: _Backward, w_hh: Any, dy: Any, dlast: Any, gone: Any)
             dh[:, out] = kept
     side_by_side(b.slopes.reshape(T, 4 * H, B), b.columns)
     return b.columns.reshape(4 * H, T * B)
+
+
+def slopes(h: Any, r: Any, z: Any, n: Any, q: Any, dr: Any, dz: Any, dq: Any, dn: Any) -> None:
+    """Of each h_t, by what goes into r, z, n and by q = W_hn h + b, but for the gradient of h_t; of many steps at once.
+
+    h: the states before; writes into the last four.
+    """
+    multiply, subtract = np.multiply, np.subtract
+    multiply(n, n, dn)
+    subtract(1, dn, dn)
+    subtract(1, z, dz)
+    multiply(dn, dz, dn)
+    multiply(dz, z, dz)
+    subtract(h, n, dq)
+    multiply(dz, dq, dz)
+    multiply(dn, r, dq)
+    subtract(1, r, dr)
+    multiply(dr, dq, dr)
+    multiply(dr, q, dr)
