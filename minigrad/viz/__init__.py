@@ -16,7 +16,7 @@ from .flow import flow, parameter_norms, time_norms
 from .gates import gates
 from .graph import Drawing, graph
 from .heatmap import heatmap
-from .over_image import over_image
+from .over_image import captioned, over_image
 from .positions import positions
 from .rows import rows
 from .space import space
@@ -24,6 +24,7 @@ from .step import Player, step
 from .strips import strips
 from .unrolled import unrolled
 
-__all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player", "alignments",
-           "bars", "cell", "curves", "film_strip", "flow", "forecasts", "gates", "graph", "heatmap", "over_image",
-           "parameter_norms", "positions", "rows", "space", "step", "strips", "time_norms", "unrolled"]
+__all__ = ["BLUE", "FAINT", "GREEN", "INK", "ORANGE", "PINK", "RED", "SKY", "YELLOW", "Drawing", "Player",
+           "alignments", "bars", "captioned", "cell", "curves", "film_strip", "flow", "forecasts", "gates", "graph",
+           "heatmap", "over_image", "parameter_norms", "positions", "rows", "space", "step", "strips", "time_norms",
+           "unrolled"]
