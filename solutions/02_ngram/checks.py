@@ -56,6 +56,10 @@ counts.mutant("joined", replace="in sentences:", by="in [[word for s in sentence
 counts.mutant("context_n", replace="words[i - n + 1:i]", by="words[max(i - n, 0):i]", visible=True, family="off by one",
               says="An n-gram has n - 1 words of context, and the predicted word is the n-th.")
 
+counts.mutant("ends_n", replace=' + ["</s>"]', by=' + ["</s>"] * max(n - 1, 1)', visible=False, family="end token",
+              says="One end token is enough, for any n: after it nothing is predicted.",
+              question="n = 3. Which word should the model predict after (b, </s>)?")
+
 counts.variant("windows by zip, a Counter", """
 def ngram_counts(sentences, n):
     from collections import Counter, defaultdict
@@ -125,20 +129,25 @@ prob.part("a context that was never seen", 5, where=lambda d: d["a context that 
 prob.mutant("denominator_k", replace="k * V", by="k", visible=False, family="smoothing",
             says="k is added to each of the |V| words, so the denominator grows by k |V|.",
             question="With k = 1 and nothing counted: what do your probabilities of all V words add up to?")
-prob.mutant("no_smooth_den", replace=" + k * V", by="", visible=False, family="smoothing",
+prob.mutant("no_smooth_den", replace="sum(followers.values()) + k * V", by="sum(followers.values()) or k * V",
+            visible=False, family="smoothing",
             says="Smoothing changes both parts: without k |V| below, the probabilities add up to more than 1.")
-prob.mutant("seen_types", replace="k * V", by="k * len(followers)", visible=False, family="smoothing",
+prob.mutant("seen_types", replace="k * V", by="k * (len(followers) or V)", visible=False, family="smoothing",
             says="|V| is the whole vocabulary, not the words already seen after this context.")
 prob.mutant("smooth_unseen_only", replace="(followers.get(w, 0) + k)", by="(followers.get(w, 0) or k)", visible=False,
             family="smoothing",
             says="k is added to every word, seen or not.")
+
+prob.mutant("unseen_zero", replace="if total > 0 else", by="if followers else", visible=False, family="smoothing",
+            says="Smoothing reaches contexts that were never seen, too: with k > 0 each word has 1 / |V| there.",
+            question="Nothing is counted after a context, and k = 1. What do the formula's two parts become?")
 
 prob.variant("try and except", """
 def ngram_prob(counts, context, w, V, k):
     try:
         followers = counts[context]
     except KeyError:
-        return 1 / V if k else 0.0
+        return 1 / V if k else 0
     return (followers.get(w, 0) + k) / (sum(followers.values()) + k * V)
 """)
 prob.variant("NumPy's numbers", """
@@ -241,13 +250,16 @@ def pick_draws(rng):
         logits = rng.normal(size=6)
         yield Draw((logits, temperature, inside(rng, logits, temperature)), {"another temperature": True})
     for _ in range(4):
-        logits = np.append(3000 * rng.normal(size=4), 4000.0)[rng.permutation(5)]         # e^4000 is infinite
+        logits = 300 * rng.normal(size=6)
+        first, top = sorted(rng.choice(6, size=2, replace=False))
+        logits[first], logits[top] = 2500.0, 4000.0         # exp of both is infinite, and the first is not the word
         yield Draw((logits, 1.0, float(rng.uniform(0.2, 0.8))), {"large scores": True})
     for K in (4, 6, 5):
         logits = np.sort(rng.normal(size=K))
         yield Draw((logits, 1.0, 0.0), {"u at an end": True})                   # word 0, the least probable one
         yield Draw((logits[::-1].copy(), 1.0, 0.999999), {"u at an end": True})
-    yield Draw((np.zeros(4), 2.0, 0.5), {"u at an end": True, "u at a border": True})
+    for K, u in ((4, 0.5), (2, 0.5), (4, 0.25), (4, 0.75)):        # equal pieces whose borders are exact
+        yield Draw((np.zeros(K), 2.0, u), {"u at an end": True, "u at a border": True})
 
 
 def at_edge(draw):
@@ -271,6 +283,10 @@ pick.mutant("argmax", replace='int(np.searchsorted(stick / stick[-1], u, side="r
             question="Call your function a hundred times with other random numbers u. How many different words come?")
 pick.mutant("naive_exp", replace="(logits - logits.max())", by="logits", visible=False, family="unstable exp",
             says="Subtract the maximum before exp: large logits overflow to NaN.")
+
+pick.mutant("border", replace='side="right"', by='side="left"', visible=False, family="borders",
+            says="A u that falls on a border belongs to the next piece: the running sum must be *larger* than u.",
+            question="Probabilities 0 and 1, u = 0. Which word can it only be?")
 
 pick.variant("a loop over the stick", """
 def sample_next(logits, temperature, u):
@@ -321,7 +337,10 @@ def forward_draws(rng):
         yield Draw(network(rng, size)[:6])
     for letter in "NnNn":
         [size] = sizes(rng, "VdHNn", different=1, equal=0, one={})
-        yield Draw(network(rng, size | {letter: 1})[:6], {f"{letter} = 1": True})
+        *weights, X, _ = network(rng, size | {letter: 1})
+        if X.shape[1] > 1:
+            X[0, -1] = (X[0, 0] + 1) % size["V"]            # another context when it is read from behind
+        yield Draw((*weights, X), {f"{letter} = 1": True})
     [size] = sizes(rng, "VdHNn", different=1, equal=0, one={})
     *weights, X, _ = network(rng, size)
     yield Draw((*[a.astype(np.float32) for a in weights], X), {"float32": True})
@@ -346,6 +365,10 @@ forward.mutant("no_b2", replace=" + b2)", by=")", visible=False, family="bias le
 forward.mutant("axis0", replace="softmax(h @ W2.T + b2)", by="softmax(h @ W2.T + b2, axis=0)", visible=True,
                family="softmax axis",
                says="Each row is one distribution over words: softmax over the last axis.")
+
+forward.mutant("reversed_context", replace="E[X].reshape", by="E[X[:, ::-1]].reshape", visible=False,
+               family="order of words lost",
+               says="The vectors stand in the order of the text: the first word of the context comes first.")
 
 forward.variant("one context after the other", """
 def mlp_lm_forward(E, W1, b1, W2, b2, X):
@@ -389,7 +412,9 @@ def backward_draws(rng):
         args = list(network(rng, size | {"N": N, "V": size["n"] * N + 3}))
         args[5] = rng.permutation(size["n"] * N + 3)[:size["n"] * N].reshape(N, size["n"])      # each word once
         yield Draw(tuple(args))
-    yield Draw(network(rng, {"V": 60, "d": 20, "H": 40, "N": 1, "n": 3}), {"large": True}, budget=0.2)
+    args = list(network(rng, {"V": 60, "d": 20, "H": 40, "N": 1, "n": 3}))
+    args[5] = rng.permutation(60)[None, :3]
+    yield Draw(tuple(args), {"large": True}, budget=0.2)
     args = list(network(rng, {"V": 9, "d": 3, "H": 4, "N": 2, "n": 3}, 300))
     args[5] = rng.permutation(9)[:6].reshape(2, 3)
     yield Draw(tuple(args), {"large inputs": True})

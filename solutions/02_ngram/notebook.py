@@ -3,7 +3,7 @@ r"""
 # 02 The next word: counted, then learned
 
 At the end of this notebook two models of your own write sentences: one that counted, and one that learned. You will
-see where each wins, and why. On the way you build
+see what a longer context costs each of them. On the way you build
 
 1. n-gram counts, probabilities from them, and smoothing for what was never seen;
 2. the number that judges every language model, perplexity, and the step that lets one write: sampling;
@@ -99,8 +99,8 @@ n - 1 words that ends just before place i, as a tuple, because a list cannot be 
 # %% nbgrader={"grade_id": "ngram-counts-given", "grade": false, "locked": true, "schema_version": 3, "solution": false}
 def listed(sentences, n):
     """Your counts as three sorted lists of (context, word, count): inside of sentences, at their starts, at their ends."""
-    rows = sorted((tuple(context), word, int(count)) for context, followers in ngram_counts(sentences, n).items()
-                  for word, count in followers.items())
+    rows = sorted((context if isinstance(context, str) else tuple(context), word, int(count))
+                  for context, followers in ngram_counts(sentences, n).items() for word, count in followers.items())
     ends = [row for row in rows if row[1] == "</s>"]
     starts = [row for row in rows if "<s>" in row[0] and row[1] != "</s>"]
     return [row for row in rows if row not in starts and row not in ends], starts, ends
@@ -170,8 +170,9 @@ r"""
 *40 minutes, 16 points. KTH, Problems with n-gram Language Models - Sparsity.*
 
 KTH counts *students opened their* 1000 times, 400 of them before *books* and 100 before *exams*: $p = 0.4$ and $0.1$.
-What was never counted gets 0, and a context that was never seen has no probability at all (0 / 0). Télécom wants every
-word possible. The oldest remedy adds a little $k$ to every count, seen or not, *of each of the $|V|$ words*:
+What was never counted gets 0, and a context that was never seen has no probability at all (0 / 0). Télécom asks for a
+probability that is never zero. The oldest remedy adds a little $k$ to every count, seen or not, *of each of the $|V|$
+words*:
 
 $$p(w \mid \text{context}) = \frac{\text{count}(\text{context}, w) + k}{\text{count}(\text{context}) + k\,|V|}$$
 
@@ -220,7 +221,8 @@ def prob_from(rows, context, w, V, k):
     counts = {}
     for row_context, word, count in rows:
         counts.setdefault(tuple(row_context), {})[word] = count
-    return ngram_prob(counts, tuple(context), w, V, k)
+    p = ngram_prob(counts, tuple(context), w, V, k)
+    return float(p) if type(p) is int else p            # 0 for 0.0 is as good
 
 # %% nbgrader={"grade_id": "ngram-prob-test", "grade": true, "locked": true, "points": 16, "schema_version": 3, "solution": false}
 course.test(
@@ -310,8 +312,10 @@ r"""
 ### Picture: how long a context?
 
 Your three functions at work: counts of the training sentences, smoothed with $k$, judged on sentences that were not
-counted. The lower a point, the better. With little smoothing ($k = 0.01$) a context of one word helps a lot, and longer
-ones help little; with much ($k = 1$) they do harm, since most of their counts are 0 and the $k$ drowns the rest.
+counted. The lower a point, the better. A context of one word (n = 2) helps a lot: from 22 to 3 or 4. With little
+smoothing ($k = 0.01$, triangles) a second word helps a little more, and from n = 4 on the line rises again, since most
+of the long contexts were seen once or never. With much ($k = 1$, circles) it rises from n = 3 on: most counts are 0, and
+the $k$ drowns the rest.
 """
 
 # %% picture of the perplexity against n tags=["picture"]
@@ -321,10 +325,10 @@ import matplotlib.pyplot as plt
 def counted_logp(sentences, counts, n, k):
     """The log-probability of every word of some sentences, their ends included."""
     found = []
-    for sentence in sentences:
-        words = ["<s>"] * (n - 1) + sentence + ["</s>"]
-        for i in range(n - 1, len(words)):
-            found.append(np.log(ngram_prob(counts, tuple(words[i - n + 1:i]), words[i], len(WORDS) - 1, k)))
+    for text in sentences:
+        words = ["<s>"] * (n - 1) + text + ["</s>"]
+        for at in range(n - 1, len(words)):
+            found.append(np.log(ngram_prob(counts, tuple(words[at - n + 1:at]), words[at], len(WORDS) - 1, k)))
     return np.array(found)
 
 
@@ -341,7 +345,7 @@ plt.show()
 r"""
 ## 4. Let it write: sampling
 
-*40 minutes, 16 points. Escalera, Example: Character-level Language Model, and the slide on sampling.*
+*40 minutes, 16 points. Escalera, Example: Character-level Language Model Sampling.*
 
 From scores $z$ (also called logits) to one word. First the temperature $\tau$, then the softmax, then a draw:
 
@@ -584,8 +588,9 @@ r"""
 ### Picture: counted against learned
 
 Your gradient trains the network on the same 400 sentences (the loop is given, with Adam). Left: perplexity on held-out
-sentences, counts with n = 1 to 5 as points, the network with a context of 3 words as a horizontal line. Right: the
-vectors of nine people, pressed flat into a plane. Readers, cooks and sailors (circles, squares, triangles) lie apart,
+sentences, counts with n = 1 to 5 as points, the network with a context of 3 words as a dashed line. It has the context
+of n = 4 and is better than those counts, and about as good as the best ones: what it learned of *cooks* helps it with
+*bakers*, where a table starts from nothing. Right: the vectors of nine people, pressed flat into a plane. Readers, cooks and sailors (circles, squares, triangles) lie apart,
 though nobody told the network who does what: it found out from the words that follow. Below, sentences by both.
 """
 
@@ -598,8 +603,8 @@ NUMBER = {word: i for i, word in enumerate(WORDS)}
 def contexts(sentences, n=3):
     """All contexts of n words and the words after them, as numbers."""
     rows, answers = [], []
-    for sentence in sentences:
-        words = [NUMBER[word] for word in ["<s>"] * n + sentence + ["</s>"]]
+    for text in sentences:
+        words = [NUMBER[word] for word in ["<s>"] * n + text + ["</s>"]]
         for i in range(n, len(words)):
             rows.append(words[i - n:i])
             answers.append(words[i])
@@ -632,8 +637,8 @@ middle = weights[0] - weights[0][sum(ids, [])].mean(axis=0)
 plane = middle @ np.linalg.svd(middle[sum(ids, [])])[2][:2].T
 for group, words, mark in zip(ids, people, "os^"):
     right.scatter(*plane[group].T, marker=mark, s=40)
-    for word, place in zip(words, plane[group]):
-        right.annotate(word, place, xytext=(6, 4), textcoords="offset points", fontsize=9)
+    for word, place, offset, side in zip(words, plane[group], ((7, -14), (-8, 4), (8, -3)), ("left", "right", "left")):
+        right.annotate(word, place, xytext=offset, textcoords="offset points", ha=side, fontsize=10)
 right.margins(0.25)
 right.set(title="The vectors of nine words, in a plane", xticks=[], yticks=[])
 plt.show()
@@ -661,18 +666,18 @@ course.progress()
 r"""
 ## What the reference does differently, and why it is faster
 
-- **Counting is sorting.** minigrad turns each n-gram into one whole number, sorts a million of them in 50 milliseconds,
-  and reads the counts off the places where the number changes. A dictionary of dictionaries is easier to read, and about
-  17 times slower.
+- **Counting is sorting.** minigrad turns each n-gram into one whole number, sorts these, and reads the counts off the
+  places where the number changes. All n-grams of n = 1 to 5 of a text of a million words take 0.14 seconds if it has
+  4,000 different words; a `Counter` takes 17 times as long. With 50,000 different words it is 0.28 seconds, and 8 times.
 - **Better smoothing.** Adding $k$ is the worst remedy that works. Kneser-Ney asks a shorter context when a long one was
   not seen, and asks there not how often a word occurred, but after how many *different* words. On ordinary text it is
   still hard to beat.
-- **The gradient of an embedding** is a sorted sum: `np.add.at` goes through the indices one by one, and the reference
-  sorts them and adds whole runs at once.
+- **The gradient of an embedding** is a sorted sum: `np.add.at` goes through the indices one by one; where there are many,
+  the reference sorts them and adds whole runs at once.
 - **Softmax and loss are one operation.** The probabilities are never stored twice, and the logarithm is taken of a sum
   and never of a number that may be 0.
 
-**float32 and float64.** A product of probabilities is 0 after about 30 words in float32, and after about 250 in float64:
-add logarithms. The running sums of part 4 end a little below or above 1 in float32; dividing by the last one puts the end
+**float32 and float64.** If each word has a probability of about 0.05, their product is 0 after some 35 words in float32,
+and after some 250 in float64: add logarithms. The running sums of part 4 end a little below or above 1 in float32; dividing by the last one puts the end
 of the stick where it belongs, or `u = 0.9999999` falls off it.
 """
