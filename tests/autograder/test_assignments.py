@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from autograder.build import source_notebook
+from autograder.build import release_notebook, source_notebook
 from autograder.kernel import InKernel
 from autograder.oracle import grade_cell
 from autograder.prove import prove, seeds
@@ -57,6 +57,12 @@ def test_a_notebook_has_pictures_and_says_what_the_reference_does_differently(na
     assert sum(cell.kind == "picture" for cell in found.cells) >= 2
     assert any("reference does differently" in cell.source for cell in found.cells if cell.cell_type == "markdown")
     assert any("course.progress()" in cell.source for cell in found.cells)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_release_shows_no_line_of_a_solution(name):
+    """A picture that repeats one gives it away; the builder refuses, and the author should learn of it here."""
+    assert not any("BEGIN SOLUTION" in cell.source for cell in release_notebook(assignment(name)).cells)
 
 
 # ----- The visible tests
