@@ -19,7 +19,8 @@ def as_float32(args):
 LOCAL = ("d_sub", "d_mul", "d_pow", "d_tanh", "d_exp")
 value = Check("Value", driver="operations", cell="value-test", slide="Chemnitz, *BPTT: Backpropagation through time*",
               equation="y and dy/da: (1, -1);  (b, a);  n a^(n-1);  1 - y^2;  y", args=("a", "b", "n"),
-              results=("values", *LOCAL), tol=1e-9)
+              results=("values", *LOCAL), tol=1e-9,
+              nan_hint="are `parents` and `local` tuples of equal length? A tuple of one has a comma: `(self,)`.")
 
 
 @value.draws
@@ -57,6 +58,14 @@ value.mutant("exp_times_x", replace="(self,), (y,))", by="(self,), (self.data * 
              family="power rule",
              says="e^a is its own derivative: the power rule is for a^n with a fixed n.")
 
+value.mutant("only_a_number", visible=True, family="parents left out",
+             substitutions=((" - other.data, (self, other), (1.0, -1.0))", " - other.data)"),
+                            (" * other.data, (self, other), (other.data, self.data))", " * other.data)"),
+                            ("self.data**n, (self,), (n * self.data ** (n - 1),))", "self.data**n)"),
+                            ("(y, (self,), (1 - y**2,))", "(y)"), ("(y, (self,), (y,))", "(y)")),
+             says="A result that does not name its parents ends the graph: no gradient goes back through it.",
+             question="y = a.tanh() and L = y * y. On which way does the gradient of L come from y to a?")
+
 NAMES = """
 class Value:
     def __init__(self, data, parents=(), local=()):
@@ -83,6 +92,25 @@ value.variant("local derivatives by a helper, parents first", NAMES + """
 
     def exp(self):
         return self.make(np.exp(self.data), (self, np.exp(self.data)))
+""")
+value.variant("the other parent first", NAMES + """
+    def __add__(self, other):
+        return Value(self.data + other.data, (other, self), (1.0, 1.0))
+
+    def __sub__(self, other):
+        return Value(self.data - other.data, (other, self), (-1.0, 1.0))
+
+    def __mul__(self, other):
+        return Value(self.data * other.data, (other, self), (self.data, other.data))
+
+    def __pow__(self, n):
+        return Value(self.data ** n, (self,), (n * self.data ** (n - 1),))
+
+    def tanh(self):
+        return Value(np.tanh(self.data), (self,), (1 - np.tanh(self.data) ** 2,))
+
+    def exp(self):
+        return Value(np.exp(self.data), (self,), (np.exp(self.data),))
 """)
 value.variant("lists, and a difference that is a sum", NAMES + """
     def __add__(self, other):
@@ -337,7 +365,8 @@ back.mutant("overwrite", replace="flow[id(parent)] += ", by="flow[id(parent)] = 
 back.mutant("no_reverse", replace="in reversed(order):", by="in order:", visible=True, family="order of the walk",
             says="Gradients flow from the root to the leaves: walk the order backwards.")
 back.mutant("seed_zero", replace="= 1.0", by="= 0.0", visible=True, family="seed",
-            says="The derivative of the loss with respect to itself is 1; without that seed all gradients stay 0.")
+            says="All gradients stay 0: the derivative of the loss with respect to itself, 1, starts the walk, and "
+                 "what has arrived at a node is added to its `.grad`.")
 back.mutant("local_only", replace="flow[id(node)] * local", by="local", visible=False, family="chain rule",
             says="The chain rule multiplies the local derivative by the gradient that arrives.",
             question="L = 3 u and u = 2 a. What is dL/da? Which of the two numbers would your function give?")
@@ -349,6 +378,21 @@ back.mutant("flow_is_grad", replace="flow[id(node)] * local", by="node.grad * lo
             says="What lies in `.grad` from an earlier call must not be passed on again: keep the flow of this walk "
                  "apart.",
             question="After the first call u.grad is 3. What should the second call send from u to its parents?")
+
+WAY_BACK = """    flow = {id(node): 0.0 for node in order}
+    flow[id(order[-1])] = 1.0
+    for node in reversed(order):
+        node.grad += flow[id(node)]
+        for parent, local in zip(node.parents, node.local):
+            flow[id(parent)] += flow[id(node)] * local"""
+back.mutant("in_grad", replace=WAY_BACK, visible=False, family="gradients not added", by="""\
+    order[-1].grad = 1.0
+    for node in reversed(order):
+        for parent, local in zip(node.parents, node.local):
+            parent.grad += node.grad * local""",
+            says="Collecting in `.grad` itself works for one call only: a second one sends on what the first one left "
+                 "there. Keep the flow of this walk apart, and add it to `.grad` at the end.",
+            question="Call it twice on L = 3 a: `a.grad` should be 6. Does L.grad become 2?")
 
 back.variant("a list by place", """
 def backward(order):
@@ -524,7 +568,8 @@ def matmul_vjp(g, A, B):
 loss = Check("softmax_cross_entropy", cell="softmax-cross-entropy-test", tol={"loss": 1e-7, "dz": GRADIENT},
              slide="Télécom, *Language model: (1) Training using a RNN*",
              equation="L = -mean log softmax(z)[t];  dz = (y_hat - y) / N", args=("z (N, K)", "t (N,)"),
-             results=("loss", "dz (N, K)"))
+             results=("loss", "dz (N, K)"),
+             nan_hint="is there an `exp` of a large number, or the logarithm of a probability that is 0?")
 
 
 def scores(rng, n, k, scale=1.0):
@@ -540,7 +585,9 @@ def loss_draws(rng):
     z, t = scores(rng, 3, 6)
     yield Draw((z.astype(np.float32), t), {"float32": True})
     for n in (2, 3, 5, 4):
-        yield Draw(scores(rng, n, int(rng.integers(3, 7)), 3000), {"large scores": True})
+        z, t = scores(rng, n, int(rng.integers(3, 7)), 3000)
+        t[0] = z[0].argmin()                                # a right class whose probability is 0
+        yield Draw((z, t), {"large scores": True})
     yield Draw(scores(rng, 3, 1, 3000), {"large scores": True, "one class": True})
 
 
@@ -556,6 +603,12 @@ loss.mutant("grad_not_divided", replace="dz / N", by="dz", visible=False, family
 loss.mutant("unstable", replace="shifted = z - z.max(axis=1, keepdims=True)", by="shifted = z", visible=False,
             family="unstable exp",
             says="Subtract the row maximum before exp: large logits overflow.")
+loss.mutant("log_of_quotient", visible=False, family="logarithm of 0",
+            replace="shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))",
+            by="np.log(np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True))",
+            says="Take the logarithm of the sum, not of the probability: for large scores a probability is 0, and its "
+                 "logarithm is minus infinity.",
+            question="Scores 0 and 1000, right class 0. What is the loss by the formula with the sum?")
 loss.mutant("axis0", visible=True, family="softmax axis",
             substitutions=(("z.max(axis=1, keep", "z.max(axis=0, keep"),
                            ("np.exp(shifted).sum(axis=1, keep", "np.exp(shifted).sum(axis=0, keep")),

@@ -35,8 +35,8 @@ r"""
 
 - **$L$** is the loss, one number. $\partial L/\partial v$ is the *gradient* of $v$: how fast $L$ grows when $v$ alone
   grows. In code it is `v.grad`, or `dv` for an array.
-- A **node** is a number that was computed; its **parents** are the numbers that it was computed from. In the product
-  $y = a\,b$ the parents of $y$ are $a$ and $b$.
+- A **node** is a number of a computation; its **parents** are the numbers that it was computed from. In the product
+  $y = a\,b$ the parents of $y$ are $a$ and $b$. A **leaf** is a number that was given: it has no parents.
 - A **local derivative** is $\partial y/\partial a$ for one operation alone, with all else held still. KTH's drawings
   put one at each arrow.
 - **Rows are examples.** The decks write a column, $W \times x$; a batch here is an array with one example a row.
@@ -134,11 +134,23 @@ and keep it. Nothing symbolic is stored.
 """
 
 # %% nbgrader={"grade_id": "value-given", "grade": false, "locked": true, "schema_version": 3, "solution": false}
+def derivatives(y, *inputs):
+    """The derivative of y by each input, read off y.parents and y.local, whatever the order of the parents.
+
+    It is 0 for an input that is no parent, and nan where parents and local are not two tuples of one length.
+    """
+    if not all(isinstance(pair, (tuple, list)) for pair in (y.parents, y.local)) or len(y.parents) != len(y.local):
+        print(f"{y}: parents and local are not two tuples of one length. A tuple of one has a comma: (self,)")
+        return np.full(len(inputs), np.nan)
+    return np.array([sum(float(d) for p, d in zip(y.parents, y.local) if p is v) for v in inputs], dtype=float)
+
+
 def operations(a, b, n):
-    """What your Values give: the five results, then the local derivatives of each. a, b, n: plain numbers."""
+    """What your Values give: the five results, then the derivatives of each by a and b, or by a. a, b, n: numbers."""
     a, b = Value(a), Value(b)
-    made = [a - b, a * b, a**n, a.tanh(), a.exp()]
-    return np.array([v.data for v in made]), *[np.array(v.local, dtype=float) for v in made]
+    two, one = [a - b, a * b], [a**n, a.tanh(), a.exp()]
+    values = np.array([y.data for y in two + one])
+    return values, *[derivatives(y, a, b) for y in two], *[derivatives(y, a) for y in one]
 
 # %% nbgrader={"grade_id": "value-test", "grade": true, "locked": true, "points": 14, "schema_version": 3, "solution": false}
 course.test(
@@ -164,8 +176,8 @@ r"""
 ### Picture: one unit as a graph
 
 The graph of $y = \tanh(w\,x + b)$ as your Values recorded it, from left to right. At each arrow stands the local
-derivative that you stored: for instance, from $w$ to the product it is the number $x = 0.5$. Two arrows leave no node
-here; in part 3 some will.
+derivative that you stored: for instance, from $w$ to the product it is the number $x = 0.5$. Here each node is used
+once, so one arrow leaves it; in part 3 two will leave $w$.
 """
 
 # %% picture of a unit as a graph tags=["picture"]
@@ -197,7 +209,7 @@ def draw(root, names, show_grad=False):
             (x0, y0), (x1, y1) = place[id(parent)], place[key]
             far = x1 - x0 > 3
             axis.annotate("", (x1, y1 - 0.3 * (y0 < 0)), (x0, y0), arrowprops={
-                "arrowstyle": "->", "color": "gray", "shrinkA": 24, "shrinkB": 16 if y0 == 0 else 2,
+                "arrowstyle": "->", "color": "gray", "shrinkA": 24, "shrinkB": (28 if show_grad else 16) if y0 == 0 else 2,
                 "connectionstyle": f"arc3,rad={0.2 if far else 0}"}, zorder=0)
             at = 0.5
             axis.text(x0 + at * (x1 - x0), y0 + at * (y1 - y0) - (1.35 if far else -0.13), f"{d:.3g}", ha="center",
@@ -226,7 +238,7 @@ a loss depends on into a list, *each node after its parents*:
 $$i \text{ stands before } j \quad\text{whenever}\quad j \text{ was computed from } i$$
 
 Each node stands in the list once, however often it was used. An RNN over 3,000 steps is a graph 3,000 nodes deep, and
-Python stops a function that calls itself more than about 1,000 times: use a loop and a list of your own (a stack)
+Python stops a function that calls itself more than about 1,000 calls deep: use a loop and a list of your own (a stack)
 instead of recursion.
 """
 
@@ -488,9 +500,9 @@ score("01_autograd", "unbroadcast-test")
 r"""
 ## 5. Back through a product of matrices
 
-*45 minutes, 14 points. Chemnitz, BPTT: ∂L/∂W = ∂L/∂h · ∂h/∂W.*
+*45 minutes, 14 points. Chemnitz, BPTT: Backpropagation through time (∂L/∂W = ∂L/∂h · ∂h/∂W).*
 
-$Y = A B$ is the work horse of every network. With $g = \partial L/\partial Y$:
+$Y = A B$ is the workhorse of every network. With $g = \partial L/\partial Y$:
 
 $$dA = g\,B^\top, \qquad dB = A^\top g$$
 
@@ -631,7 +643,7 @@ score("01_autograd", "softmax-cross-entropy-test")
 r"""
 ## 7. Is a gradient right?
 
-*30 minutes, 12 points. Chemnitz, BPTT: the function is differentiable.*
+*30 minutes, 12 points. Chemnitz, BPTT: Backpropagation through time.*
 
 The definition of a derivative is a test. Move one entry of $x$ by $\varepsilon$ to both sides and look what $f$ does:
 
@@ -686,9 +698,9 @@ f gives one number. The result has the shape of x, one quotient an entry. Betwee
 
 # %% nbgrader={"grade_id": "gradcheck-given", "grade": false, "locked": true, "schema_version": 3, "solution": false}
 def check_cubic(c, x, eps):
-    """What your function finds for f(x) = sum(c x + d x^3), d = c^2, and x afterwards."""
+    """What your function finds for f(x) = sum(c x + d x^3) + sum(c x)^2, d = c^2, and x afterwards."""
     x = x.copy()
-    g = gradcheck(lambda v: float(np.sum(c * v + c**2 * v**3)), x, eps)
+    g = gradcheck(lambda v: float(np.sum(c * v + c**2 * v**3) + np.sum(c * v)**2), x, eps)
     return g, x
 
 
@@ -797,7 +809,7 @@ for axis, name, train in zip(axes, ("one number at a time, 60 steps", "arrays, 4
     for k, mark, face in ((0, "o", "none"), (1, "x", "tab:orange")):
         style = {"facecolors": face, "edgecolors": "tab:blue"} if mark == "o" else {"color": face}
         axis.scatter(*points[label == k].T, marker=mark, **style)
-    axis.set_title(f"{name}: {seconds:.1f} s, {right:.0%} right")
+    axis.set_title(f"{name}: {seconds:.2f} s, {right:.0%} right")
 plt.show()
 
 # %% where you stand

@@ -153,13 +153,25 @@ norms = Check("gradient_norms", cell="gradient-norms-test", slide="Escalera, *Va
               args=("hs (T, H)", "W_h (H, H)", "g (H,)"), results=("logs", "last"))
 
 
+def long_sequence(rng, T, power, H=6):
+    """States and weights for which the first gradient is about 10**power long: its square is a float64 still.
+
+    Weights s times as large make it s**(T - 1) times as long, so one walk with a gradient kept short tells the s.
+    """
+    hs, W, g = np.tanh(0.5 * rng.normal(size=(T, H))), rng.normal(size=(H, H)), rng.normal(size=H)
+    log, d = 0.0, g
+    for h in hs[:0:-1]:
+        d = W.T @ ((1 - h**2) * d)
+        log, d = log + np.log(np.linalg.norm(d)), d / np.linalg.norm(d)
+    return hs, W * np.exp((power * np.log(10) - log) / (T - 1)), g
+
+
 @norms.draws
 def norm_draws(rng):
     for T, H in ((4, 3), (7, 5), (9, 4), (5, 5), (2, 3)):
         yield Draw((*sequence(rng, T, H), rng.normal(size=H)))
-    for T, scale in ((200, 0.12), (300, 0.12), (250, 1.5), (300, 1.5)):
-        hs = np.tanh(0.5 * rng.normal(size=(T, 6)))
-        yield Draw((hs, scale * rng.normal(size=(6, 6)), rng.normal(size=6)), {"a long sequence": True})
+    for T, power in ((200, -100), (300, -130), (250, 90), (300, 120)):
+        yield Draw(long_sequence(rng, T, power), {"a long sequence": True})
 
 
 norms.part("last step", 4, outputs="last", where=lambda d: not d["a long sequence"])
@@ -178,6 +190,20 @@ norms.mutant("forward_time", replace="    return norms", by="    return norms[::
              family="time reversed",
              says="Entry t belongs to time t; the walk runs from T down to 1.")
 
+norms.mutant("earlier_slope", replace="(1 - hs[t]**2)", by="(1 - hs[t - 1]**2)", visible=False,
+             family="h_t for h_{t-1}",
+             says="On its way from h_t to h_{t-1} the gradient passes the slope of h_t, not that of the earlier state.",
+             question="h_t is saturated and h_{t-1} is 0. Can h_{t-1} still move h_t?")
+
+norms.variant("lengths by math.hypot", """
+def gradient_norms(hs, W_h, g):
+    import math
+    found = []
+    for h in hs[::-1]:
+        found.append(math.hypot(*g))
+        g = W_h.T @ (g - g * h * h)
+    return np.array(found[::-1])
+""")
 norms.variant("with the whole gradients kept", """
 def gradient_norms(hs, W_h, g):
     deltas = [g]
@@ -272,7 +298,7 @@ def orthogonal(A, gain):
 # ----- 5. Shortcuts through time
 
 skip = Check("skip_rnn_forward", cell="skip-rnn-forward-test",
-             slide="Télécom, *Solution 2: use skip-connections*; Riveill, *How to introduce residual in RNN*",
+             slide="Télécom, *Dealing with the vanishing gradient*; Riveill, *How to introduce residual in RNN*",
              equation="h_t = tanh(W_x x_t + W_h h_{t-1} + W_s h_{t-d} + b)", driver="skip_apart",
              args=("xs (T, B, D)", "h0 (B, H)", "W_x (H, D)", "W_h (H, H)", "W_s (H, H)", "b (H,)", "d"),
              results=("first", "rest"))
@@ -313,6 +339,13 @@ skip.mutant("outside", visible=False, family="place of the shortcut",
                             "        hs.append(np.tanh(a) + (hs[t - d] @ W_s.T if t - d >= 0 else 0))"),),
             says="The shortcut enters inside tanh, as the slide's connections do.",
             question="Can a state of yours be larger than 1? Can one of the slide's?")
+
+skip.mutant("from_h0", visible=True, family="before the beginning",
+            substitutions=(("if t - d >= 0:", "if True:"), ("hs[t - d] @ W_s.T", "hs[max(t - d, 0)] @ W_s.T")),
+            says="In the first d - 1 steps nothing lies d steps back: the term is left out, and h_0 is no stand-in.")
+skip.mutant("not_h0", replace="if t - d >= 0:", by="if t - d > 0:", visible=False, family="before the beginning",
+            says="At t = d the shortcut reads h_0: only where t - d is below 0 the term is missing.",
+            question="d = 1: from which state does the shortcut start at the first step?")
 
 skip.variant("zeros before the beginning", """
 def skip_rnn_forward(xs, h0, W_x, W_h, W_s, b, d):
@@ -398,6 +431,23 @@ tbptt.mutant("last_chunk", replace="        dh = np.zeros_like(h0)\n",
 tbptt.mutant("chunk_last_loss", replace="(gs[t] + dh)", by="((gs[t] if t == min(start + k, T) - 1 else 0) + dh)",
              visible=True, family="only the last step",
              says="Every step has its loss, not only the chunk's last.")
+
+CHUNKS = """    for start in range(0, T, k):
+        dh = np.zeros_like(h0)
+        for t in reversed(range(start, min(start + k, T))):
+            da = (gs[t] + dh) * (1 - hs[t + 1]**2)
+            dW_h += da.T @ hs[t]
+            dh = da @ W_h"""
+tbptt.mutant("sliding", replace=CHUNKS, visible=False, family="not cut", by="""\
+    for end in range(T):
+        dh = gs[end]
+        for t in range(end, max(end - k, -1), -1):
+            da = dh * (1 - hs[t + 1]**2)
+            dW_h += da.T @ hs[t]
+            dh = da @ W_h""",
+             says="Each loss goes back to the start of its own chunk, not k steps from wherever it stands: that is the "
+                  "other way to truncate, of Chemnitz' slide.",
+             question="k = 3: how many steps back goes the loss of the fourth step, the first of its chunk?")
 
 tbptt.variant("one walk, with the gradient cut at borders", """
 def tbptt_gradient(xs, h0, W_x, W_h, b, gs, k):

@@ -264,9 +264,10 @@ r"""
 ### Picture: falling, level, climbing
 
 A network of 32 units reads 80 random inputs, and the loss sits on the last state. $W_h$ is a rotation times a factor,
-so that all its singular values are that factor. On this axis a straight line is a power. At 0.7 and 0.9 the gradient
-falls by about the same share at each step. At 1.0 it still falls, because of the slopes. At 1.5 it climbs for small
-inputs (circles) and falls for large ones (crosses), where tanh is flat: *above 1 it can explode, and need not*.
+so that all its singular values are that factor. The gradient travels from right to left. On this axis a straight line is
+a power. At 0.7 (squares) and 0.9 (triangles) it shrinks by about the same share at each step. At 1.0 (diamonds) it still
+shrinks, because of the slopes. At 1.5 it grows for small inputs (circles), and shrinks for large ones (crosses, dashed),
+where tanh is flat: *above 1 it can explode, and need not*.
 """
 
 # %% nbgrader={"grade_id": "picture-given", "grade": false, "locked": true, "schema_version": 3, "solution": false}
@@ -309,8 +310,8 @@ Such matrices come from a random matrix $A$ by its QR decomposition, which NumPy
 $$A = Q R, \qquad W = \text{gain} \cdot Q \cdot \operatorname{diag}(\operatorname{sign}(\operatorname{diag} R))$$
 
 Q has orthogonal columns of length 1. QR fixes it only up to the sign of each column, and which sign you get depends on
-the library. The rule with the signs of R's diagonal makes the answer the same everywhere, and all orthogonal matrices
-equally likely. The gain scales all singular values.
+the library. The rule with the signs of R's diagonal makes the answer the same everywhere, and, for a normal A, all
+orthogonal matrices equally likely. The gain scales all singular values.
 """
 
 # %% nbgrader={"grade_id": "orthogonal", "grade": false, "locked": false, "schema_version": 3, "solution": true}
@@ -392,7 +393,7 @@ plt.show()
 r"""
 ## 5. Remedy: shortcuts through time
 
-*45 minutes, 16 points. Télécom, Solution 2: use skip-connections; Riveill, How to introduce residual in RNN.*
+*45 minutes, 16 points. Télécom, Dealing with the vanishing gradient: use skip-connections; Riveill, How to introduce residual in RNN.*
 
 A second connection reaches back d steps, with a matrix of its own:
 
@@ -481,7 +482,8 @@ $$dh_t = \texttt{gs[t]} + \begin{cases}W_h^\top(h'_{t+1} \odot dh_{t+1}) & t + 1
 \qquad dW_h = \sum_t (h'_t \odot dh_t)\, h_{t-1}^\top$$
 
 where `gs[t]` is what the loss of step t itself says to $h_t$ (every step has a loss). With $k \ge T$ it is the full
-gradient. Truncation is cheap, and it is blind: what lies further back than the chunk never gets a gradient.
+gradient. Truncation is cheap, and it is blind: the losses of a chunk never reach what lies before it. (Chemnitz' slide
+truncates differently: back by a fixed number of steps from *every* t, across all borders. Here it is chunks.)
 """
 
 # %% nbgrader={"grade_id": "tbptt-gradient", "grade": false, "locked": false, "schema_version": 3, "solution": true}
@@ -569,9 +571,9 @@ r"""
 
 How much the loss at step 120 tells each earlier state, on a logarithmic axis. From a random start four tenths are lost
 at every step, and after seventy nothing is left (squares); from a small one it goes faster still (triangles). From an
-orthogonal start it sinks slowly (diamonds). With shortcuts of 10 steps the gradient comes back every tenth step, and
-keeps most of its height (circles). The last line is a preview of assignment 05: along the cell of an LSTM whose forget gate is 0.99, the gradient is multiplied by
-0.99 and by nothing else (dashed).
+orthogonal start it sinks slowly (diamonds). With shortcuts of 10 steps the gradient comes back every tenth step
+(circles), and after 110 steps a tenth of it is still there. The last line is a preview of assignment 05: along the cell
+of an LSTM whose forget gate is 0.99, the gradient is multiplied by 0.99 and by nothing else (dashed).
 """
 
 # %% picture of five networks tags=["picture"]
@@ -605,12 +607,12 @@ hs = skip_rnn_forward(inputs, zero, W_in, W, W_s, np.zeros(H), d)[:, 0]
 lines["small start, shortcuts of 10"] = skip_norms(hs, W, W_s, g)
 lines["LSTM cell, forget gate 0.99"] = 0.99 ** np.arange(T)[::-1]
 
-figure, axis = plt.subplots(figsize=(9, 3.8), layout="constrained")
+figure, axis = plt.subplots(figsize=(10, 3.8), layout="constrained")
 for (name, norms), style in zip(lines.items(), ("-^", "-s", "-D", "-o", "--")):
-    axis.semilogy(range(1, T + 1), norms, style, markevery=10, label=name)
+    axis.semilogy(range(1, T + 1), norms, style, markevery=(9, 10), label=name)       # marked at 10, 20, 30, ...
 axis.set(xlabel="step t (the loss is at t = 120)", ylabel=r"$\|\partial L/\partial h_t\|$", ylim=(1e-16, 10),
          title="What a loss at the end tells the beginning")
-axis.legend(loc="lower right")
+axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% where you stand

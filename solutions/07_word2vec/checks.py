@@ -94,10 +94,8 @@ def cbow_draws(rng):
     yield Draw((E, U, np.array([1, 6])), {"large inputs": True})
     for M in (3, 4):
         E, U = tables(rng)
-        context = rng.integers(len(E), size=M)
-        context[0] = context[-1]
-        context[1] = (context[0] + 1) % len(E)
-        yield Draw((E, U, context), {"repeated words": True})
+        words = rng.permutation(len(E))[:M - 1]                         # a, b, a and a, b, c, a
+        yield Draw((E, U, np.append(words, words[0])), {"repeated words": True})
     for _ in range(2):
         E, U = tables(rng)
         yield Draw((E, U, rng.integers(len(E), size=1)), {"one word": True})
@@ -145,7 +143,8 @@ def cbow_forward(E, U, context):
 skip = Check("skipgram_loss", cell="skipgram-loss-test", slide="Chemnitz, *word2vec (1)*",
              equation="L = -log softmax(U e_w)[o];  dU = (y - onehot) e_w^T;  de_w = U^T (y - onehot)",
              args=("E (V, d)", "U (V, d)", "w", "o"), results=("loss", "dE (V, d)", "dU (V, d)"),
-             tol={"loss": 1e-7, "dE": GRADIENT, "dU": GRADIENT})
+             tol={"loss": 1e-7, "dE": GRADIENT, "dU": GRADIENT},
+             nan_hint="is there the logarithm of a probability that is 0, or an `exp` of a large number?")
 
 
 @skip.draws
@@ -158,16 +157,23 @@ def skip_draws(rng):
     yield Draw((E, U, 3, 1), {"V = d": True})
     E, U = tables(rng)
     yield Draw((E, U, 2, 2), {"w = o": True})
-    for _ in range(2):
-        E, U = tables(rng, scale=300)
-        w, o = rng.permutation(len(E))[:2]
-        yield Draw((E, U, int(w), int(o)), {"large inputs": True})
+    for _ in range(4):
+        E, U, w = *tables(rng, scale=300), 0
+        while np.ptp(U @ E[w]) < 1000:
+            E, U = tables(rng, scale=300)
+            w = int(rng.integers(len(E)))
+        yield Draw((E, U, w, int((U @ E[w]).argmin())), {"large scores": True})      # its probability is 0
     yield Draw((*tables(rng, 300, 20), 7, 200), {"large": True}, budget=0.2)
 
 
-skip.part("loss", 5)
-skip.part("dE", 6)
-skip.part("dU", 5)
+def large(draw):
+    return draw["large scores"]
+
+
+skip.part("loss", 3, where=lambda d: not large(d))
+skip.part("loss of large scores", 2, outputs="loss", where=large)
+skip.part("dE", 6, where=lambda d: True)
+skip.part("dU", 5, where=lambda d: True)
 
 skip.mutant("p_minus", replace="    delta[o] -= 1\n", by="    delta[o] -= 1\n    delta = -delta\n", visible=False,
             family="sign",
@@ -182,6 +188,12 @@ skip.mutant("dE_all", replace="dE[w] = U.T @ delta", by="dE[:] = U.T @ delta", v
 skip.mutant("dU_uses_u", replace="np.outer(delta, e)", by="np.outer(delta, U[o])", visible=False,
             family="tables exchanged",
             says="dU is the error times the *input* vector e_w.")
+
+skip.mutant("log_of_p", replace="loss = z.max() + np.log(np.sum(np.exp(z - z.max()))) - z[o]", visible=False,
+            by="loss = -np.log(softmax(z)[o])", family="logarithm of 0",
+            says="Take the logarithm of the sum, not of the probability: where that is 0, its logarithm is minus "
+                 "infinity.",
+            question="Scores 0 and 1000, right word 0. What is the loss by the formula with the sum?")
 
 skip.variant("log-softmax first", """
 def skipgram_loss(E, U, w, o):
@@ -220,7 +232,8 @@ neg = Check("neg_sampling", cell="neg-sampling-test",
             slide="Chemnitz, *word2vec (1)*; Télécom, *Word embedding, Learning*",
             equation="L = -log s(u_o v) - sum of log s(-u_k v)", args=("v (d,)", "u_o (d,)", "U_neg (K, d)"),
             results=("loss", "dv (d,)", "du_o (d,)", "dU_neg (K, d)"),
-            tol={"loss": 1e-7, "dv": GRADIENT, "du_o": GRADIENT, "dU_neg": GRADIENT})
+            tol={"loss": 1e-7, "dv": GRADIENT, "du_o": GRADIENT, "dU_neg": GRADIENT},
+            nan_hint="is there the logarithm of a sigma that is 0, or an `exp` of a large number?")
 
 
 @neg.draws
@@ -239,10 +252,11 @@ def neg_draws(rng):
     yield Draw(args, {"large": True}, budget=0.2)
 
 
-neg.part("loss", 6)
-neg.part("dv", 6)
-neg.part("du_o", 4)
-neg.part("dU_neg", 4)
+neg.part("loss", 4, where=lambda d: not large(d))
+neg.part("loss of large scores", 2, outputs="loss", where=large)
+neg.part("dv", 6, where=lambda d: True)
+neg.part("du_o", 4, where=lambda d: True)
+neg.part("dU_neg", 4, where=lambda d: True)
 
 neg.mutant("same_sign", replace="np.logaddexp(0, made_up)", by="np.logaddexp(0, -made_up)", visible=False,
            family="sign",
@@ -320,9 +334,11 @@ def question(rng, kind):
         table = E * (np.exp(rng.uniform(np.log(0.1), np.log(30), size=(V, 1))) if kind == "cosine" else 1)
         right, scores = _answer(E, a, b, c)
         rest = np.delete(np.arange(V), [a, b, c])
-        raw, back = table @ (table[b] - table[a] + table[c]), E @ (E[a] - E[b] + E[c])
+        step = table[b] - table[a] + table[c]
+        raw, half, back = table @ step, E @ step, E @ (E[a] - E[b] + E[c])
         without_c = np.where(np.arange(V) == c, -np.inf, scores)
-        good = {"cosine": rest[raw[rest].argmax()] != right and scores.argmax() == right,
+        good = {"cosine": right not in (rest[raw[rest].argmax()], rest[half[rest].argmax()]) and
+                scores.argmax() == right,
                 "vector": rest[back[rest].argmax()] != right and scores.argmax() == right,
                 "b": scores.argmax() == b, "c": scores.argmax() == c and without_c.argmax() == right}[kind]
         if good and np.diff(np.sort(scores))[-1] > 0.01:
@@ -359,6 +375,10 @@ ask.mutant("dot_product", replace="E / np.linalg.norm(E, axis=1, keepdims=True)"
            question="One vector is thirty times as long as the others. How often will it be your answer?")
 ask.mutant("exclude_c_only", replace="score[[a, b, c]]", by="score[[c]]", visible=False, family="inputs not left out",
            says="All three inputs are left out, also a and b.")
+
+ask.mutant("raw_step", replace="(unit[b] - unit[a] + unit[c])", by="(E[b] - E[a] + E[c])", visible=False,
+           family="lengths not removed",
+           says="The step, too, is made of vectors of length 1: else the longest of the three decides where it goes.")
 
 ask.variant("delete the inputs", """
 def analogy(E, a, b, c):
@@ -421,6 +441,12 @@ co.mutant("no_diagonal", replace="if t + distance < len(ids):",
           by="if t + distance < len(ids) and ids[t] != ids[t + distance]:", visible=False, family="repeated words",
           says="A word next to itself counts as well.")
 
+co.mutant("diagonal_once", replace="                X[ids[t + distance], ids[t]] += 1 / distance\n", visible=False,
+          by="                X[ids[t + distance], ids[t]] += 1 / distance if ids[t] != ids[t + distance] else 0\n",
+          family="repeated words",
+          says="Two places with the same word count both ways as well: that entry of the diagonal is added to twice.",
+          question="Count 'that that', from each place to its neighbours. What is in the diagonal?")
+
 co.variant("np.add.at for each distance", """
 def cooccurrence(ids, V, window):
     X, ids = np.zeros((V, V)), np.array(ids)
@@ -482,6 +508,10 @@ weigh.mutant("zeros_count", visible=True, family="zeros counted",
 weigh.mutant("grad_factor", replace="2 * (weight * error) @ C", by="(weight * error) @ C", visible=False,
              family="factor",
              says="The derivative of the square brings a factor 2.")
+
+weigh.mutant("biases_swapped", replace="b[:, None] + d[None, :]", by="b[None, :] + d[:, None]", visible=False,
+             family="rows and columns",
+             says="b belongs to the words, the rows of W and X; d belongs to the contexts, the columns of X.")
 
 weigh.variant("over the pairs that met", """
 def glove(W, C, b, d, X, x_max, alpha):

@@ -12,12 +12,12 @@ from .assignment_help import assignment
 NAME = "04_vanishing"
 
 
-def test_it_has_six_functions_and_25_mutants():
+def test_it_has_six_functions_and_29_mutants():
     found = assignment(NAME)
     assert [check.function for check in found.checks.values()] == [
         "step_jacobian", "jacobian_products", "gradient_norms", "orthogonal", "skip_rnn_forward", "tbptt_gradient"]
     assert [cell.points for cell in found.graded.values()] == [14, 18, 16, 14, 16, 22]
-    assert sum(len(check.mutants) for check in found.checks.values()) == 25
+    assert sum(len(check.mutants) for check in found.checks.values()) == 29
 
 
 def test_a_numerical_derivative_does_not_pass_for_the_truncated_gradient():

@@ -13,12 +13,12 @@ from .assignment_help import assignment
 NAME = "07_word2vec"
 
 
-def test_it_has_seven_functions_and_29_mutants():
+def test_it_has_seven_functions_and_33_mutants():
     found = assignment(NAME)
     assert [check.function for check in found.checks.values()] == [
         "skipgram_pairs", "cbow_forward", "skipgram_loss", "neg_sampling", "analogy", "cooccurrence", "glove"]
     assert [cell.points for cell in found.graded.values()] == [14, 14, 16, 20, 14, 12, 10]
-    assert sum(len(check.mutants) for check in found.checks.values()) == 29
+    assert sum(len(check.mutants) for check in found.checks.values()) == 33
 
 
 def test_a_numerical_derivative_does_not_pass_for_the_gradient_of_negative_sampling():
@@ -40,8 +40,7 @@ def neg_sampling(v, u_o, U_neg):
     return loss(), *grads
 """
     [(_, result)] = graded(assignment(NAME).checks["neg-sampling-test"], source, seeds(1))
-    assert {p.name: p.earned for p in result.parts} == {"loss": 0, "dv": 0, "du_o": 0, "dU_neg": 0} or \
-        not any(p.earned for p in result.parts if p.name != "loss")
+    assert not any(p.earned for p in result.parts if not p.name.startswith("loss"))
 
 
 def leaf(a):
