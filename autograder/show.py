@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from autograder.check import Check
+    from autograder.prove import Proof
 
 
 def _console(stream: TextIO) -> Any:
@@ -97,6 +101,21 @@ def status(rows: Sequence[Mapping[str, Any]]) -> None:
     grid(["assignment", "submitted", "graded", "unreadable", "mean"],
          [[r["assignment"], str(r["submitted"]), str(r["graded"]), str(r["unreadable"]),
            "" if r["mean"] is None else f"{_number(r['mean'])} of {_number(r['max_score'])}"] for r in rows])
+
+
+def proofs(found: Sequence[tuple[Check, Proof]]) -> None:
+    """What `autograder prove` found, one row a mutant: its price, how often it was named, who notices it; on stdout."""
+    rows = []
+    for check, proof in found:
+        for m in check.mutants:
+            price = " or ".join(map(_number, proof.price.get(m.name, []))) or "?"
+            seen = {True: "fails", False: "passes", None: "?"}[m.visible]
+            rows.append([check.function, m.name, f"{price} of {_number(check.points)}",
+                         f"{proof.named.get(m.name, 0)} of {proof.seeds}", seen])
+    grid(["function", "mistake", "costs", "named", "visible test"], rows, left={0, 1, 4})
+    right = sum(1 + len(check.variants) for check, _ in found)
+    faults = sum(len(proof.faults) for _, proof in found)
+    print(f"{len(rows)} mistakes, {right} right answers, {faults} faults")
 
 
 def printable(text: object) -> str:

@@ -9,6 +9,7 @@ found and goes on, because the hidden Check alone gives points (one rule for the
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import copy
 import html
@@ -31,6 +32,7 @@ __all__ = ["VisibleTestFailed", "environment", "install_line", "progress", "prog
 
 MIN_PYTHON, MIN_NUMPY = (3, 11), (2, 0)     # what pyproject.toml asks for
 DISTRIBUTION = "minigrad-course"            # not published: the name minigrad on the package index is somebody else's
+WRITE_IT = "put your code in the place of `raise NotImplementedError()`,\nrun that cell, then this one."
 SHOWN = 12                  # arrays of up to this many entries are printed whole: a screen line or four
 CAPTURE = 2000              # characters of a student's own printing that a test shows again
 
@@ -287,7 +289,40 @@ def _unwritten(name: str, error: BaseException) -> str:
     """Which function is still a stub: the graded one, or an earlier one that it calls."""
     stub = traceback.extract_tb(error.__traceback__)[-1].name
     first = f"{name} is not written yet" if stub == name else f"{name} calls {stub}, which is not written yet"
-    return f"{first}: put your code in the place of `raise NotImplementedError()`,\nrun that cell, then this one."
+    return f"{first}:\n{WRITE_IT}"
+
+
+def _tell_of_stubs() -> None:
+    """From now on a cell that meets an unwritten function says so in words; Jupyter's traceback would fill a screen.
+
+    So does one that asks for a name which such a cell would have made.
+    """
+    lost: dict[str, str] = {}           # name -> the function that was missing where it would have been made
+
+    def tell(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
+        frame = [frame for frame, _ in traceback.walk_tb(trace)][-1]
+        stub = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+        name = getattr(error, "name", "")
+        if isinstance(error, NameError) and name in lost:
+            said = f"`{name}` comes from a cell that stopped, because {lost[name]} is not written yet:\n{WRITE_IT}"
+        elif isinstance(error, NotImplementedError) and not str(error) and stub != "<module>" \
+                and frame.f_globals is shell.user_ns:
+            said = f"{stub} is not written yet:\n{WRITE_IT}"
+            lost.update(dict.fromkeys(_made_in(next(frame for frame, _ in traceback.walk_tb(trace)
+                                                    if frame.f_globals is shell.user_ns)), stub))
+        else:                           # the student's own error, or somebody else's
+            shell.showtraceback((kind, error, trace))
+            return
+        shell._showtraceback(kind, error, said.split("\n"))
+
+    if _shell() is not None and not _graded():
+        _shell().set_custom_exc((NotImplementedError, NameError), tell)
+
+
+def _made_in(frame: Any) -> list[str]:
+    """The names that the cell running in this frame stores, or would have stored."""
+    tree = ast.parse("".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals)) or "pass")
+    return [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
 def _indent(text: str, width: int) -> str:
@@ -335,6 +370,11 @@ def _graded() -> bool:
     return os.environ.get("NBGRADER_EXECUTION") == "autograde"
 
 
+def _shell() -> Any:
+    """IPython's shell, if this runs in one."""
+    return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+
+
 def progress() -> None:
     """Show which visible tests pass now, out of those that the first cell named: a table in Jupyter, else lines.
 
@@ -345,8 +385,7 @@ def progress() -> None:
             trial.again()
     table = _Progress({n: _session.state(n) for n in _session.functions or list(_session.trials)})
     print(table.headline)
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if shell is None or _graded():
+    if _shell() is None or _graded():
         print(table)
     else:
         from IPython.display import display  # it is there: this runs in it
@@ -383,6 +422,7 @@ class _Progress:
 def environment(assignment: str, functions: Sequence[str] = ()) -> None:
     """The first cell: say what runs here, the line that repairs what is missing, and what graded code may import."""
     _session.functions = list(functions)
+    _tell_of_stubs()
     place, pictures = _place(), _version("matplotlib")
     shown = [f"Python {platform.python_version()}", f"NumPy {np.__version__}"]
     shown += [f"matplotlib {pictures}"] if pictures else []
@@ -393,7 +433,7 @@ def environment(assignment: str, functions: Sequence[str] = ()) -> None:
               f"({install_line('course')}), and choose its kernel.")
     if tuple(int(part) for part in np.__version__.split(".")[:2]) < MIN_NUMPY:
         print(f"NumPy {_dotted(MIN_NUMPY)} or newer is needed: {repair}")
-    if not pictures:
+    if not pictures and not _graded():      # the grader runs no picture cells
         print(f"There is no matplotlib here, so the cells with pictures fail; nothing graded needs them. To see them, "
               f"{repair}")
     if place == "VS Code":

@@ -286,6 +286,30 @@ def test_in_jupyter_the_table_comes_below_the_plain_line(capsys):
     assert done.stdout.endswith("Visible tests: 0 of 1 pass now.\n<table|  to do  f (not run yet)\n")
 
 
+STUB = "def f(x):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
+
+
+@pytest.mark.parametrize(("cell", "said"), [
+    ("f(1)", f"f is not written yet:\n{course.WRITE_IT}"),
+    ("class C:\n    def f(self):\n        raise NotImplementedError()\nC().f()",
+     f"C.f is not written yet:\n{course.WRITE_IT}"),
+    ("raise NotImplementedError('mine')", "Traceback"),
+    ("raise NotImplementedError", "Traceback"),
+    ("c + 1", f"`c` comes from a cell that stopped, because f is not written yet:\n{course.WRITE_IT}"),
+    ("e + 1", "Traceback"),
+])
+def test_a_cell_that_meets_a_stub_says_so_without_a_traceback(cell, said):
+    """A picture cell, before the function that it draws is written."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    cells = ["from minigrad import course\ncourse.environment('99_test', ['f'])", STUB, "a, (b, c) = f(1)\nd = 2",
+             cell]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+    nbclient.NotebookClient(book, timeout=60, allow_errors=True, resources={"metadata": {"path": str(ROOT)}}).execute()
+    error = book.cells[-1].outputs[-1]
+    assert error.output_type == "error" and said in "\n".join(error.traceback)
+    assert ("Traceback" in said) or "\n".join(error.traceback) == said
+
+
 # ----- The first cell
 
 def first_cell(capsys):
@@ -315,6 +339,8 @@ def test_without_matplotlib_the_pictures_are_told_and_the_line_that_brings_them(
     monkeypatch.setattr(course, "_version", lambda name: "")
     out = first_cell(capsys)
     assert "no matplotlib" in out and "nothing graded needs them" in out and f"%{install_line('course')}" in out
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert "no matplotlib" not in first_cell(capsys)
 
 
 def test_vs_code_and_colab_are_noticed(monkeypatch, capsys):

@@ -19,8 +19,8 @@ def pair(tests: Films, answers: Mapping[str, np.ndarray], title: str) -> Figure:
     """The first two films, one the other backwards, and what each row of `answers` (N,) says of both."""
     films = {}
     for k, name in enumerate(("a film", "backwards")):
-        said = "".join(f"\n{row}: {MOTIONS[int(a[k])]}" for row, a in answers.items())
-        films[f"{name}, {MOTIONS[int(tests.y[k])]}{said}"] = tests.x[k]
+        said = "".join(f"\n{row}: to the {MOTIONS[int(a[k])]}" for row, a in answers.items())
+        films[f"{name}, to the {MOTIONS[int(tests.y[k])]}{said}"] = tests.x[k]
     return film_strip(films, title=title)
 
 

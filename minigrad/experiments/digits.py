@@ -87,8 +87,8 @@ def run(ctx: Context) -> None:
     at_end, always = (lines["ordered split"][MODELS[name][0]][1][ROWS // 2 - 1] for name in ("lstm", "asked"))
     ctx.figure("rows", viz.curves, lines, xlabel="rows read", ylabel="digits right", ylim=(0, 1.03),
                levels={"a guess": 0.1},
-               title=f"After half of the picture an LSTM that was trained to answer after every row has {always:.0%} "
-                     f"right, one that was trained to answer at the end {at_end:.0%}")
+               title=f"After half of other people's digits an LSTM trained to answer after every row has {always:.0%} "
+                     f"right, one trained to answer at the end {at_end:.0%}")
     ctx.figure("reading", alignments, reading(ctx, models["asked"], data, told["asked"]),
                label="ink, and probability after the row",
                title="How the answer forms, row by row: two pictures read rightly, two not")

@@ -329,8 +329,10 @@ class Experiment:
             rows.append([self.labels.get(name, name.replace("_", " ")), record["results"][name],
                          *(record["spread"][name] if several else ()), v["slide"], v["bar"], words[v["met"]]])
         seeds = f"{'seeds' if several else 'seed'} {', '.join(map(str, record['seeds']))}"
+        asked = "".join(f", {name} {value}" for name, value in record["options"].items() if value is not None)
         quick = ", quick: small data, nothing is judged" if record["quick"] else ""
-        console.table(f"{self.slide}   ({seeds}, {record['device']}, {record['seconds']:.0f} s{quick})", columns, rows)
+        console.table(f"{self.slide}   ({seeds}{asked}, {record['device']}, {record['seconds']:.0f} s{quick})", columns,
+                      rows)
         if verdicts and not record["quick"]:
             console.table("What must hold", [], [[v["target"], words[v["met"]]] for v in verdicts.values()])
 

@@ -96,11 +96,13 @@ def run(ctx: Context) -> None:
     ctx.figure("it", alignments, panels, label='weight from "it"',
                title=f'In layer 2 "it" looks more at the right noun than at the other in {found["looks_right"]:.0%} of '
                      'new sentences')
-    words = SENTENCES["tired"]
+    words, first = SENTENCES["tired"], weights[0, -1, :, examples.it[0]].argmax(-1)        # of each head of layer 2
+    most = np.bincount(first).argmax()
     ctx.figure("heads", alignments, {
         name: (w, words, words) for name, w in zip(names, weights[0].reshape(len(names), *2 * weights.shape[-1:]),
                                                    strict=True)},
-        title="Each head looks elsewhere: a row is the word that looks, a column the word that it looks at")
+        title=f'From "it", {(first == most).sum()} of {HEADS} heads of layer 2 look most at "{words[most]}": a row is '
+              "the word that looks, a column the word that it looks at")
     ctx.figure("learning", viz.curves, {"nouns that were never together in training": {
         LABELS[name]: np.transpose(ctx.history[f"{name} accuracy"]) for name in READERS}},
         xlabel="updates", ylabel="share of right answers", ylim=(0, 1.03), levels={"first noun, last noun": 0.5},

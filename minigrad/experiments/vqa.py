@@ -87,7 +87,8 @@ def run(ctx: Context) -> None:
     chance = [*CHANCE.values(), ALL]
     ctx.figure("kinds", viz.heatmap, np.array([*([results[f"{name}_{kind}"] for kind in kinds] for name in ROWS),
                                                chance]), [*ROWS.values(), "By chance"], kinds, label="answers right",
-               title=f"Question or picture alone are at chance; a look for each word answers {results['full_all']:.0%}")
+               title="Question or picture alone are no better than chance; a look for each word answers "
+                     f"{results['full_all']:.0%}")
     first = [int(np.flatnonzero(asked.kinds == k)[j]) for j in (0, 5) for k in range(len(KINDS))]
     ctx.figure("answers", captioned, [
         (asked.images[asked.picture[k]], f"{asked.texts[k]}? {ANSWERS[said['full'][k]]}",

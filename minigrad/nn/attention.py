@@ -46,14 +46,24 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     float, added. is_causal: no key later than the query.  dropout_p is applied always: pass 0 in evaluation.
     A row that sees nothing gives zeros, as in PyTorch since 2.5 (before, NaN).
     fused=False: the readable composition, which has second-order gradients.
-    Raises ShapeError, ValueError (a mask and is_causal).
+    Raises ShapeError, DTypeError, ValueError (a mask and is_causal).
     """
     for name, x, wanted in (("key", key, query.shape[-1]), ("value", value, None)):
-        if x.ndim < 2 or wanted not in (None, x.shape[-1]) or x.shape[-2] != key.shape[-2]:
+        if min(x.ndim, query.ndim) < 2 or wanted not in (None, x.shape[-1]) or x.shape[-2] != key.shape[-2] \
+                or not _stretches(x.shape[:-2], query.shape[:-2]):
             raise ShapeError(describe(f"attention cannot join query {tuple(query.shape)} and {name} {tuple(x.shape)}.",
                                       made_at=x._made(), fix="query (..., S, d), key (..., T, d), value (..., T, e)"))
     if is_causal and attn_mask is not None:
         raise ValueError("attn_mask and is_causal: give one of them")
+    if attn_mask is not None:
+        sizes = query.shape[-2], key.shape[-2]
+        if not _stretches(attn_mask.shape, (*query.shape[:-2], *sizes)):
+            raise ShapeError(describe(f"attn_mask is {tuple(attn_mask.shape)}, and does not fit.",
+                                      made_at=attn_mask._made(), fix=f"(S, T) = {sizes}, or more axes before"))
+        if attn_mask.dtype.kind not in "bf":
+            raise DTypeError(describe(f"attn_mask is of {attn_mask.dtype}: is 1 seen, or added to a score?",
+                                      made_at=attn_mask._made(), fix="attn_mask.to(bool), True where a key takes "
+                                                                     "part; or floats, which are added"))
     hidden = attn_mask
     if is_causal:
         hidden = masks.causal(query.shape[-2], key.shape[-2], query.device)
@@ -62,6 +72,11 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     if not fused:
         return attend(query, key, value, hidden, dropout_p)[0]
     return _without_weights(query, key, value, hidden, dropout_p)
+
+
+def _stretches(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Can the two be lined up from the right, each pair of axes equal, or one of them 1?"""
+    return all(1 in pair or pair[0] == pair[1] for pair in zip(shape[::-1], other[::-1], strict=False))
 
 
 def kept(shape: tuple[int, ...], p: float, like: Tensor) -> Tensor | None:
@@ -98,7 +113,7 @@ class MultiheadAttention(Module):
                  add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
                  vdim: int | None = None, batch_first: bool = False, *, d_k: int | None = None, fused: bool = True
                  ) -> None:
-        if d_k is None and embed_dim % num_heads:
+        if num_heads < 1 or d_k is None and embed_dim % num_heads:
             raise ShapeError(describe(f"{num_heads} heads cannot share a width of {embed_dim}.",
                                       fix="embed_dim is a multiple of num_heads; or give the width of a head, d_k"))
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
@@ -265,7 +280,8 @@ class MultiheadAttention(Module):
         if key.shape[:-1] != value.shape[:-1] or query.ndim == 3 and query.shape[batch] != key.shape[batch]:
             raise ShapeError(describe(f"query {tuple(query.shape)}, key {tuple(key.shape)} and value "
                                       f"{tuple(value.shape)} of {me} do not fit together.", key=key._made(),
-                                      fix="one batch for all three, and as many keys as values"))
+                                      fix=f"one batch for all three, and as many keys as values; with batch_first="
+                                          f"{self.batch_first} they are {lead.format('S or T', 'E')}"))
 
     def extra_repr(self) -> str:
         return f"{self.embed_dim}, num_heads={self.num_heads}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -160,3 +161,25 @@ def test_the_examples_of_the_help_run(verb: str | None, rnn: Path, mini_solution
         main(["grade", "mycourse", "03_rnn"])
     for example in examples:
         assert main(shlex.split(example)[1:]) == 0, example
+
+
+def test_prove_says_what_each_mistake_costs_and_names_a_fault(
+        mini_solutions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "01_mini"
+    shutil.copytree(mini_solutions / "01_mini", folder)
+    assert main(["prove", str(folder), "--seeds", "2"]) == 0
+    out, err = lines(capsys)
+    assert [line.split() for line in out[1:]] == [
+        ["double", "square", "4", "of", "4", "2", "of", "2", "fails"],
+        ["total", "mean", "4", "of", "6", "2", "of", "2", "fails"],
+        ["total", "other_axis", "6", "of", "6", "2", "of", "2", "passes"],
+        ["3", "mistakes,", "2", "right", "answers,", "0", "faults"]]
+    assert not err
+
+    with (folder / "checks.py").open("a") as file:
+        file.write('double.mutant("same", replace="2 * x", by="x * 2", says="Nothing.", family="none")\n')
+    assert main(["prove", str(folder), "--seeds", "1"]) == 1
+    out, err = lines(capsys)
+    assert "mutant 'same' survives" in "\n".join(err) and out[-1].endswith("2 faults")
+    assert main(["prove", str(tmp_path)]) == 2
+    assert "there is no notebook.py" in capsys.readouterr().err

@@ -50,7 +50,7 @@ def test_the_strips_show_the_answers_that_they_are_given(rng):
 
     def texts(figure):
         return " ".join(t.get_text() for t in figure.texts)
-    assert "GRU: left" in texts(pair(films, {"GRU": np.zeros(4, int)}, "t"))
+    assert "GRU: to the left" in texts(pair(films, {"GRU": np.zeros(4, int)}, "t"))
     said = np.where(walks.y < 0, 0, walks.y)
     assert "(" not in texts(walk(walks, {"GRU": said}, "t")) and "(" in texts(walk(walks, {"GRU": said ^ 1}, "t"))
     film = bouncing_films(rng, 1, frames=4, size=6)[0]

@@ -33,7 +33,7 @@ def test_other_values_have_a_folder_of_their_own(given, folder):
     assert prefix(OPTIONS, settings(OPTIONS, given)) == folder
 
 
-def test_a_run_sees_its_options_and_its_record_names_them(tmp_path):
+def test_a_run_sees_its_options_and_its_record_and_its_table_name_them(tmp_path, capsys):
     seen = []
     e = Experiment("toy", slide="", seconds=0, options=OPTIONS)
     e.run(lambda ctx: seen.append(ctx.options))
@@ -44,3 +44,5 @@ def test_a_run_sees_its_options_and_its_record_names_them(tmp_path):
         "corpus-notes-seed-0", "corpus-notes-seed-1", "corpus-notes-seeds-0-1", "seed-0", "seed-1", "seeds-0-1"]
     numbers = json.loads((tmp_path / "toy/corpus-notes-seed-1/numbers.json").read_text())
     assert numbers["options"] == {"corpus": "notes", "text": None}
+    e.execute([0], out=tmp_path, console=Console(), options={"corpus": "notes"})
+    assert "(seed 0, corpus notes, cpu, " in capsys.readouterr().out

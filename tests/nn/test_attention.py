@@ -249,7 +249,7 @@ def test_inputs_that_do_not_fit_are_named():
         attn(x, mg.zeros(3, 4, 6), x)
     with pytest.raises(mg.ShapeError, match=r"value \(2, 4, 8\)(.|\n)*as many keys as values"):
         attn(x, x, mg.zeros(2, 4, 8))
-    with pytest.raises(mg.ShapeError, match="one batch for all three"):
+    with pytest.raises(mg.ShapeError, match=r"one batch for all(.|\n)*batch_first=False they are \(S or T, B, E\)"):
         attn(x, mg.zeros(3, 1, 8), mg.zeros(3, 1, 8))
     with pytest.raises(mg.DTypeError, match=r"of float32, and its query of float64(.|\n)*query\.to\(mg\.float32\)"):
         attn(x.to(mg.float64), x, x)
@@ -257,3 +257,18 @@ def test_inputs_that_do_not_fit_are_named():
         scaled_dot_product_attention(mg.zeros(2, 3), mg.zeros(4, 5), mg.zeros(4, 5))
     with pytest.raises(mg.ShapeError, match="3 heads cannot share a width of 8(.|\n)*d_k"):
         nn.MultiheadAttention(8, 3)
+    with pytest.raises(mg.ShapeError, match="0 heads cannot share a width of 8"):
+        nn.MultiheadAttention(8, 0)
+
+
+def test_what_the_function_cannot_take_is_named():
+    """Another batch, a mask of another shape, and integers, which PyTorch refuses too: 1 is not added to a score."""
+    x, y = mg.zeros(2, 3, 4), mg.zeros(5, 3, 4)
+    with pytest.raises(mg.ShapeError, match=r"query \(2, 3, 4\) and key \(5, 3, 4\)"):
+        scaled_dot_product_attention(x, y, y)
+    with pytest.raises(mg.ShapeError, match=r"query \(4,\) and key \(2, 3, 4\)"):
+        scaled_dot_product_attention(mg.zeros(4), x, x)
+    with pytest.raises(mg.ShapeError, match=r"attn_mask is \(4, 3\)(.|\n)*\(S, T\) = \(3, 3\)"):
+        scaled_dot_product_attention(x, x, x, mg.zeros(4, 3))
+    with pytest.raises(mg.DTypeError, match=r"attn_mask is of int64: is 1 seen, or added to a score\?"):
+        scaled_dot_product_attention(x, x, x, mg.tensor(np.tril(np.ones((3, 3), np.int64))))
