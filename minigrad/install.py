@@ -6,10 +6,13 @@ is not published yet. So a line names the checkout that the code runs from, or e
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 DISTRIBUTION = "minigrad-course"
 
@@ -27,6 +30,18 @@ def checkout_root(start: Path | None = None) -> Path | None:
     return root if project.get("project", {}).get("name") == DISTRIBUTION else None
 
 
+def source_folder() -> Path | None:
+    """The checkout that `pip install .` copied this package from, where pip noted it and the folder is still there."""
+    try:
+        noted = json.loads(metadata.distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    url = urlparse(noted.get("url", ""))
+    if url.scheme != "file" or "dir_info" not in noted:
+        return None
+    return checkout_root(Path(url2pathname(url.path)) / "minigrad" / "install.py")
+
+
 def version() -> str:
     """The installed version; a word to fill in where none is recorded (a copied folder)."""
     try:
@@ -42,7 +57,7 @@ def install_line(extra: str | None = None, start: Path | None = None) -> str:
     `start` is the file whose checkout is looked for (tests hand in another).
     """
     wanted = f"[{extra}]" if extra else ""
-    root = checkout_root(start)
+    root = checkout_root(start) or (source_folder() if start is None else None)
     if root is None:
         return f'pip install "minigrad_course-{version()}-py3-none-any.whl{wanted}"'
     try:

@@ -1,6 +1,7 @@
 """What an installation brings and needs: a wheel built from this checkout, in an environment with nothing else."""
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -64,3 +65,18 @@ def test_an_empty_environment_needs_numpy_alone(wheel, tmp_path):
     assert list((tmp_path / "mine").rglob("*.ipynb"))
     graded = subprocess.run([python, "-m", "autograder", "doctor"], capture_output=True, text=True, cwd=tmp_path)
     assert graded.returncode == 2 and "grading" in graded.stderr and "Traceback" not in graded.stderr
+
+
+@pytest.mark.parametrize(("noted", "found"), [
+    ({"url": ROOT.as_uri(), "dir_info": {}}, ROOT), ({"url": "https://example.org/x.whl", "archive_info": {}}, None),
+    ({"url": (ROOT / "docs").as_uri(), "dir_info": {}}, None), (None, None)],
+    ids=["checkout", "web", "elsewhere", "none"])
+def test_after_an_installation_from_a_checkout_the_install_line_names_it(noted, found, monkeypatch):
+    """`pip install .` copies the package: the line to add an extra must name the folder, not a wheel nobody has."""
+    from minigrad import install
+
+    class Distribution:
+        def read_text(self, name):
+            return json.dumps(noted) if noted else None
+    monkeypatch.setattr(install.metadata, "distribution", lambda name: Distribution())
+    assert install.source_folder() == found

@@ -14,7 +14,7 @@ from ._forecasting_many import FOLDS, KINDS, RULES, STEPS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEAST = "Noise: the least there is"
+LEAST = "Noise: the least there is, on average"
 
 
 def horizon(panels: Mapping[str, Mapping[str, np.ndarray]], title: str) -> Figure:

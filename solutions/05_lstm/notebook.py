@@ -1097,7 +1097,7 @@ for k, name in enumerate(("+1", "−1")):
                               extent=(0.5, LENGTH + 0.5, 3.5, -0.5))
     answer = sigmoid(hs[-1, k] @ w)
     axes[0, k].set(yticks=range(4), yticklabels=["i write?", "f keep?", "o show?", "g what"],
-                   title=f"first number {name}: the answer is +1 with probability {answer:.2f}")
+                   title=f"first number {name}: +1 with probability {answer:.2f}")
     axes[1, k].plot(t_memory, cs[:, k, unit], marker="o", markersize=3, label="cell $c_t$")
     axes[1, k].plot(t_memory, hs[:, k, unit], linestyle="--", label="state $h_t$")
     axes[1, k].axhline(0, color="gray", linewidth=0.5)

@@ -1303,10 +1303,10 @@ above, or other nouns.
 import matplotlib.pyplot as plt
 
 figure, axis = plt.subplots(figsize=(9, 3), layout="constrained")
-places = np.arange(len(words))
+places = np.arange(len(deck["tired"]))
 for shift, hatch, reason, weights in zip((-0.2, 0.2), ("", "///"), deck, maps[:, 1, :, it].mean(axis=1)):
     axis.bar(places + shift, weights, width=0.4, hatch=hatch, edgecolor="black", label=f"too {reason}")
-axis.set_xticks(places, [*words[:-1], "tired / wide"])
+axis.set_xticks(places, [*deck["tired"][:-1], "tired / wide"])
 axis.set(ylabel="weight", title='Where "it" looks in block 2: the reason decides')
 axis.legend()
 plt.show()
