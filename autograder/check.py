@@ -53,10 +53,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from autograder.draws import CheckError, Draw, Named, sizes, widened
+from autograder.draws import CheckError, Draw, Named, as_float32, sizes, widened
 
 __all__ = ["FLOAT32", "GRADIENT", "VALUE", "Check", "CheckError", "Draw", "Mutant", "Part", "Solution", "Variant",
-           "sizes"]
+           "as_float32", "sizes"]
 
 VALUE, GRADIENT, FLOAT32 = 1e-7, 1e-11, 1e-4    # a fourth-order difference reaches 1e-11; a complex step is too slow
 

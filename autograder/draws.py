@@ -86,6 +86,13 @@ def arrays(value: Any) -> Iterator[np.ndarray]:
         yield from arrays(list(value.values()))
 
 
+def as_float32(value: Any) -> Any:
+    """The same nested tuples and lists with float64 arrays as float32; whole numbers, bools, all else as they are."""
+    if isinstance(value, np.ndarray):
+        return value.astype(np.float32) if value.dtype == np.float64 else value
+    return type(value)(as_float32(item) for item in value) if type(value) in (list, tuple) else value
+
+
 def widened(value: Any) -> Any:
     """A copy in which float32 arrays are float64."""
     if isinstance(value, np.ndarray):

@@ -7,12 +7,7 @@ gradcheck), a given driver of the notebook makes them from numbers inside the st
 
 import numpy as np
 
-from autograder.check import GRADIENT, Check, Draw, sizes
-
-
-def as_float32(args):
-    return tuple(a.astype(np.float32) for a in args)
-
+from autograder.check import GRADIENT, Check, Draw, as_float32, sizes
 
 # ----- 1. A number that remembers
 

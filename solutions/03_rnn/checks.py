@@ -8,12 +8,7 @@ size, each compared on its own, and a large one with little time: a numerical de
 
 import numpy as np
 
-from autograder.check import GRADIENT, Check, Draw, sizes
-
-
-def as_float32(args):
-    return tuple(a.astype(np.float32) for a in args)
-
+from autograder.check import GRADIENT, Check, Draw, as_float32, sizes
 
 # ----- 1. One step
 

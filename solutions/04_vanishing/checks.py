@@ -6,12 +6,7 @@ mutants are substitutions in it.
 
 import numpy as np
 
-from autograder.check import GRADIENT, Check, Draw, sizes
-
-
-def as_float32(args):
-    return tuple(a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in args)
-
+from autograder.check import GRADIENT, Check, Draw, as_float32, sizes
 
 # ----- 1. The Jacobian of a step
 

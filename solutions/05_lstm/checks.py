@@ -9,11 +9,7 @@ both.
 
 import numpy as np
 
-from autograder.check import GRADIENT, Check, Draw, sizes
-
-
-def as_float32(args):
-    return tuple(a.astype(np.float32) for a in args)
+from autograder.check import GRADIENT, Check, Draw, as_float32, sizes
 
 
 def normal(check, rng, size, scale=0.7, inputs=1.0):

@@ -9,11 +9,7 @@ fails at both.  What stands on padding is drawn too, and large, so that it shows
 
 import numpy as np
 
-from autograder.check import GRADIENT, Check, Draw, sizes
-
-
-def as_float32(args):
-    return tuple(a.astype(np.float32) if a.dtype == float else a for a in args)
+from autograder.check import GRADIENT, Check, Draw, as_float32, sizes
 
 
 def normal(check, rng, size, scale=0.7, inputs=1.0):

@@ -7,11 +7,7 @@ the notebook makes it inside the student's process. The next word depends on the
 
 import numpy as np
 
-from autograder.check import GRADIENT, Check, Draw, sizes
-
-
-def as_float32(args):
-    return tuple(a.astype(np.float32) if a.dtype == np.float64 else a for a in args)
+from autograder.check import GRADIENT, Check, Draw, as_float32, sizes
 
 
 def mask_of(lengths, T):

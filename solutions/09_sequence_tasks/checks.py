@@ -7,12 +7,7 @@ Three others go through drivers that take what is as good: any holder of row num
 
 import numpy as np
 
-from autograder.check import GRADIENT, VALUE, Check, Draw, sizes
-
-
-def as_float32(args):
-    return tuple(a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype == float else a for a in args)
-
+from autograder.check import GRADIENT, VALUE, Check, Draw, as_float32, sizes
 
 # ----- 1. Windows over a series
 

@@ -8,14 +8,7 @@ their draws as tags.
 
 import numpy as np
 
-from autograder.check import GRADIENT, Check, Draw, sizes
-
-
-def as_float32(value):
-    """The same nested tuples with float32 arrays; bool arrays and whole numbers as they are."""
-    if isinstance(value, tuple):
-        return tuple(as_float32(v) for v in value)
-    return value.astype(np.float32) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+from autograder.check import GRADIENT, Check, Draw, as_float32, sizes
 
 
 def some_seen(rng, *shape):

@@ -1,0 +1,14 @@
+"""The inputs of a Check: what float32 does to them and what it leaves."""
+
+import numpy as np
+
+from autograder.draws import Draw, as_float32, widened
+
+
+def test_only_arrays_of_float64_become_float32_however_deep_they_lie():
+    """Ids and masks must stay what they are, or a draw in float32 asks for something else."""
+    args = (np.ones(2), (np.arange(3), [np.zeros((1, 1)), np.array([True])]), 0.5, "a")
+    x, (ids, [deep, mask]), number, text = as_float32(args)
+    assert x.dtype == deep.dtype == np.float32 and ids.dtype.kind == "i" and mask.dtype == bool
+    assert (number, text) == (0.5, "a") and args[0].dtype == np.float64
+    assert Draw((x, ids)).float32 and not Draw((ids, mask)).float32 and widened(x).dtype == np.float64
