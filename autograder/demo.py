@@ -39,13 +39,13 @@ def run(keep: Path | None = None, *, jobs: int | None = None, pick: Callable[[Su
     keep: the folder for the course, new or empty; a temporary one by default, which stays to be looked at. pick: which
     submissions of the class (tests take a few). Raises AutograderError where `keep` holds something.
     """
-    from autograder import driver
+    from autograder import driver, workers
     from autograder.pages import Pages
     from autograder.report import write_report
 
     clock = Clock()
     root = _folder(keep)
-    jobs = jobs or driver.cores()
+    jobs = jobs or workers.cores()
     layer = sandbox_layer()
     if layer == "none":
         tell(WITHOUT_SANDBOX)

@@ -16,17 +16,17 @@ from typing import Any
 
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder import driver, notebook_out, pipeline, submission
+from autograder import notebook_out, pipeline, submission, workers
 from autograder.course import Course, write_atomically
 from autograder.errors import AutograderError
 from autograder.gradebook import Grades
 from autograder.sandbox import NoSandbox
 from autograder.submission import Submission
 
-_workers: dict[tuple[Path, str], driver.Worker] = {}
+_workers: dict[tuple[Path, str], workers.Worker] = {}
 
 
-def _worker(resources: Any) -> driver.Worker:
+def _worker(resources: Any) -> workers.Worker:
     """The warm worker of this process for the assignment being graded; its sandbox serves all submissions of a run.
 
     SystemExit, not an exception: nbgrader would log a traceback for each submission and mark it as failed, though
@@ -41,7 +41,7 @@ def _worker(resources: Any) -> driver.Worker:
             with Grades(course) as grades:
                 template = grades.template(name)
             layer = None if course.layer == "auto" else course.layer
-            _workers[key] = driver.Worker(driver.Plan(course.root, template, layer, course.limits(name)))
+            _workers[key] = workers.Worker(workers.Plan(course.root, template, layer, course.limits(name)))
             atexit.register(_workers[key].close)
     except (AutograderError, NoSandbox) as e:
         raise SystemExit(f"autograder: {e}") from None
@@ -80,7 +80,7 @@ class HardenedExecute(NbGraderPreprocessor):
         return graded.notebook, resources
 
 
-def _load(worker: driver.Worker, student: str) -> Submission:
+def _load(worker: workers.Worker, student: str) -> Submission:
     return submission.load(worker.plan.template, worker.course.submitted, student)
 
 

@@ -104,7 +104,7 @@ def status(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def proofs(found: Sequence[tuple[Check, Proof]]) -> None:
-    """What `autograder prove` found, one row a mutant: its price, how often it was named, who notices it; on stdout."""
+    """What `autograder check` found, one row a mutant: its price, how often it was named, who notices it; on stdout."""
     rows = []
     for check, proof in found:
         for m in check.mutants:

@@ -24,7 +24,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], list[str]]:
     return got.out.splitlines(), got.err.splitlines()
 
 
-@pytest.mark.parametrize("verb", [None, *cli.main.commands])
+@pytest.mark.parametrize("verb", [None, *cli.VERBS])
 def test_help_fits_a_screen_and_has_an_example(verb: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"] if verb else ["--help"]) == 0
     out, err = lines(capsys)
@@ -124,14 +124,14 @@ def test_grade_prints_the_table_to_stdout_and_progress_to_stderr(
 
 def test_no_sandbox_stops_before_anything_is_graded(
         mini: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from autograder import driver
+    from autograder import workers
     from autograder.sandbox import NoSandbox
 
     def refuse(*args: Any) -> None:
         raise NoSandbox("no sandbox on this machine. bubblewrap: apt install bubblewrap. --sandbox none grades without")
 
     hand_in(mini, "ada", solved(mini, "01_mini"), "01_mini")
-    monkeypatch.setattr(driver, "Sandbox", refuse)
+    monkeypatch.setattr(workers, "Sandbox", refuse)
     assert main(["grade", str(mini), "01_mini"]) == 2
     out, err = lines(capsys)
     assert out == [] and len(err) == 1 and "apt install bubblewrap" in err[0] and "--sandbox none" in err[0]
@@ -163,11 +163,11 @@ def test_the_examples_of_the_help_run(verb: str | None, rnn: Path, mini_solution
         assert main(shlex.split(example)[1:]) == 0, example
 
 
-def test_prove_says_what_each_mistake_costs_and_names_a_fault(
+def test_check_says_what_each_mistake_costs_and_names_a_fault(
         mini_solutions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "01_mini"
     shutil.copytree(mini_solutions / "01_mini", folder)
-    assert main(["prove", str(folder), "--seeds", "2"]) == 0
+    assert main(["check", str(folder), "--seeds", "2"]) == 0
     out, err = lines(capsys)
     assert [line.split() for line in out[1:]] == [
         ["double", "square", "4", "of", "4", "2", "of", "2", "fails"],
@@ -178,8 +178,8 @@ def test_prove_says_what_each_mistake_costs_and_names_a_fault(
 
     with (folder / "checks.py").open("a") as file:
         file.write('double.mutant("same", replace="2 * x", by="x * 2", says="Nothing.", family="none")\n')
-    assert main(["prove", str(folder), "--seeds", "1"]) == 1
+    assert main(["check", str(folder), "--seeds", "1"]) == 1
     out, err = lines(capsys)
     assert "mutant 'same' survives" in "\n".join(err) and out[-1].endswith("2 faults")
-    assert main(["prove", str(tmp_path)]) == 2
+    assert main(["check", str(tmp_path)]) == 2
     assert "there is no notebook.py" in capsys.readouterr().err
