@@ -184,7 +184,9 @@ class Assignment:
 
     def _verify_check(self, cell: Cell, check: Check) -> None:
         here = self._line_of(cell.grade_id)
-        if not re.search(rf"score\(\s*[\"']{self.name}[\"'],\s*[\"']{cell.grade_id}[\"']\s*\)", cell.source):
+        # one notebook of several is ASSIGNMENT/NOTEBOOK: its folder lies in that of the assignment
+        name = rf"(?:{re.escape(self.folder.parent.name)}/)?{re.escape(self.name)}"
+        if not re.search(rf"score\(\s*[\"']{name}[\"'],\s*[\"']{cell.grade_id}[\"']\s*\)", cell.source):
             raise self._error(cell.line, f"the hidden region does not call score(\"{self.name}\", \"{cell.grade_id}\")")
         if abs(check.points - cell.points) > 1e-9:
             raise AssignmentError(self.checks_path, here, f"the parts of '{cell.grade_id}' sum to {check.points:g} "

@@ -8,7 +8,7 @@ of the answer must not be trivial: a student whose rnn_step returns 0 would be r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,18 +19,21 @@ from autograder.draws import is_constant
 from autograder.misconception import Outcome, examples_axis, tolerance
 
 NOISE = 1e-9        # an earlier function differs from the reference's by more than rounding
+CARRIED = "right, apart from"      # the note begins so
 MANY = 50           # right in so many calls on one draw: on the next draws it need not be asked again
 
 
 class Carried:
     """The second expected values of one grading, computed when they are asked for.
 
-    value(name, *args) calls the student's function; `outcomes` and `notes` are those of the grading.
+    value(name, *args) calls the student's function; `outcomes` and `notes` are those of the grading; `right` are the
+    earlier functions with full points. Of those, only what their own tests let pass is carried: one that answers right
+    there and wrong here is made to excuse this one.
     """
 
     def __init__(self, check: Check, outcomes: Sequence[Outcome], value: Callable[..., Any],
-                 notes: dict[str, None]) -> None:
-        self.check, self.outcomes, self.value, self.notes = check, outcomes, value, notes
+                 notes: dict[str, None], right: Collection[str] = ()) -> None:
+        self.check, self.outcomes, self.value, self.notes, self.right = check, outcomes, value, notes, right
         self._function: Callable[..., Any] | None = None
         self._wants: dict[int, list[Any] | None] = {}
         self._differ: set[str] = set()      # earlier functions whose results are not the reference's
@@ -53,7 +56,7 @@ class Carried:
             if o.got is None or not self.check.uses or (want := self.want(i)) is None or not good(o, want):
                 return False
         names = " and ".join(f"`{n}`" for n in self.check.uses if n in self._differ)
-        self.notes[f"right, apart from what {names} does: full points"] = None
+        self.notes[f"{CARRIED} what {names} does: full points"] = None
         return True
 
     def want(self, i: int) -> list[Any] | None:
@@ -69,8 +72,13 @@ class Carried:
             self._same |= {n for n, times in self._calls.items() if times >= MANY} - self._differ
         return self._wants[i] if self._differ else None
 
+    def known(self, i: int) -> list[Any] | None:
+        """The second expected results on draw i as far as they were asked for, without asking now: for explain.py."""
+        return self._wants.get(i) if self._differ else None
+
     def _proxy(self, name: str) -> Callable[..., Any]:
         reference = self.check.space[name]
+        allowed = max(c.tol[r] for c in self.check.text.checks.values() if c.function == name for r in c.names)
 
         def call(*args: Any) -> Any:
             with np.errstate(all="ignore"):
@@ -83,6 +91,8 @@ class Carried:
             if verdict.form is not None:
                 raise ValueError("a value of another form")     # it could broadcast to any size in the reference
             if verdict.value is not None:
+                if name in self.right and judge(value, want, allowed).value is not None:
+                    raise ValueError("another function than the one that earned its points")
                 self._differ.add(name)
             return value
         return call

@@ -29,14 +29,16 @@ A checks.py reads like this; its reference is the SOLUTION region of the noteboo
 - Several results: results=("dx (B, D)", "dW (H, D)"), with tol=GRADIENT. A part that has a result's name judges that
   one; outputs=("dx", "dW") gives each an equal share; neither: all of them, earned as a whole.
 - `tol` may be a dict by result. A draw with a float32 array is compared at 1e-4; its reference runs in float64.
-- Draw(..., mixed=True) compares each example of axis B by its own largest entry. Draw(..., budget=0.2) has to be
-  answered in that time, or this draw alone is lost; another draw that takes longer than the limit ends its cell.
+- Draw(..., mixed=True) compares each example of axis B by its own largest entry. Draw(..., budget=0.2) may cost
+  so many seconds of a processor, or this draw alone is lost; another draw that takes longer than the limit ends its cell.
 - `edge=True` marks the part that is lost when the function changes its arguments; without one, the cheapest part.
 - copies=True: the function promises new arrays; a result that shares memory with an argument loses the edge part.
 - Mutant: replace/by, or substitutions=((old, new), ...) for several places. Each `old` occurs once in the cell.
 - driver="run_rollout": a function of a given cell that is called in place of the graded one and calls it: where an
   argument or a result is no data (a function, a class, a graph of objects), the driver makes it from data inside the
   student's process and hands data back. It holds no expected value. `args` and `results` are the driver's.
+- order=("b", "x", "h", "W_x", "W_h"): the function takes its arguments in this order; `args` and the draws are written
+  in another one (a term's version of an assignment has it: autograder vary).
 - judge=f, for a function that no comparison can judge: f(got, draw, want, call) returns {part: None or a sentence} for
   each draw. `got` has the form of `want` when it is called; call(name, *args) calls the student's own function.
 """
@@ -46,7 +48,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import FunctionType
 from typing import Any, Protocol
@@ -59,6 +61,7 @@ __all__ = ["FLOAT32", "GRADIENT", "VALUE", "Check", "CheckError", "Draw", "Mutan
            "as_float32", "sizes"]
 
 VALUE, GRADIENT, FLOAT32 = 1e-7, 1e-11, 1e-4    # a fourth-order difference reaches 1e-11; a complex step is too slow
+KEPT = 200                                      # answers of the reference that a Check keeps, see `expected`
 
 Function = Callable[..., Any]
 DrawFunction = Callable[[np.random.Generator], Iterable["Draw"]]
@@ -118,10 +121,15 @@ class Check:
 
     def __init__(self, function: str, *, cell: str, slide: str, equation: str, args: Iterable[str],
                  results: Iterable[str], tol: float | Mapping[str, float] = VALUE, copies: bool = False,
-                 question: str | None = None, judge: Judge | None = None, driver: str = "",
+                 question: str | None = None, judge: Judge | None = None, driver: str = "", order: Iterable[str] = (),
                  nan_hint: str = "is there an `exp` of a large number, a maximum not subtracted?") -> None:
         self.function, self.cell, self.slide, self.equation = function, cell, slide, equation
-        self.args, self.results = [Named.parse(a) for a in args], [Named.parse(r) for r in results]
+        self.written, self.results = [Named.parse(a) for a in args], [Named.parse(r) for r in results]
+        names, wanted = [a.name for a in self.written], tuple(order)
+        if wanted and sorted(wanted) != sorted(names):
+            raise CheckError(f"order of {function}: it names {', '.join(wanted)}; args are {', '.join(names)}")
+        self.places = [names.index(name) for name in wanted or names]
+        self.args = [self.written[i] for i in self.places]
         self.names = tuple(r.name for r in self.results)
         self.tol = {name: tol.get(name, VALUE) if isinstance(tol, Mapping) else tol for name in self.names}
         self.copies, self.question, self.judge, self.nan_hint = copies, question, judge, nan_hint
@@ -132,6 +140,7 @@ class Check:
         self._draw: DrawFunction | None = None
         self._text: SolutionText | None = None
         self._made: dict[tuple[str, ...], Function | None] = {}
+        self._expected: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"Check({self.function!r}, cell={self.cell!r})"
@@ -181,7 +190,7 @@ class Check:
 
     def bind(self, text: SolutionText) -> None:
         """Tell where the solution's text is; an Assignment does it while it loads."""
-        self._text, self._made = text, {}
+        self._text, self._made, self._expected = text, {}, {}
         vars(self).pop("uses", None)
 
     @property
@@ -194,10 +203,11 @@ class Check:
         """All draws, with their sizes as tags; those with a budget of their own come last."""
         if self._draw is None:
             raise CheckError(f"the Check of {self.function} has no draws")
-        found = list(self._draw(rng))
+        found = [replace(draw) for draw in self._draw(rng)]
         for draw in found:
             if len(draw.args) != len(self.args):
                 raise CheckError(f"a draw of {self.function} has {len(draw.args)} arguments, not {len(self.args)}")
+            draw.args = tuple(draw.args[i] for i in self.places)
             draw.tags = self.sizes_of(draw.args) | draw.tags
         return sorted(found, key=lambda d: d.budget is not None)
 
@@ -225,10 +235,10 @@ class Check:
 
     def normal(self, rng: np.random.Generator, sizes: Mapping[str, int], scale: float = 1.0) -> tuple[Any, ...]:
         """Normal arrays for all arguments that have axes: no bias, weight or state is ever 0."""
-        missing = [a.name for a in self.args if not a.axes]
+        missing = [a.name for a in self.written if not a.axes]
         if missing:
             raise CheckError(f"{self.function}: normal() cannot draw {', '.join(missing)}, which have no axes")
-        return tuple(scale * rng.normal(size=[sizes[letter] for letter in a.axes]) for a in self.args)
+        return tuple(scale * rng.normal(size=[sizes[letter] for letter in a.axes]) for a in self.written)
 
     def split(self, value: Any) -> list[Any] | None:
         """The results one by one, or None if they are not as many as named."""
@@ -294,6 +304,21 @@ class Check:
     def carried(self, student: Mapping[str, Function]) -> Function:
         """The reference around the student's own earlier functions."""
         return self.text.namespace(given=student)[self.called]
+
+    def expected(self, draw: Draw) -> Any:
+        """What the reference returns for a draw.
+
+        Where a draw is a few plain values (the seed of a training, one of a hundred), a class of hundreds draws each of
+        them several times; the answer is kept then.
+        """
+        if not all(type(a) in (bool, int, float, str) for a in draw.args):
+            return self.run(self.reference(), draw)
+        key = repr(draw.args)
+        if key not in self._expected:
+            if len(self._expected) >= KEPT:
+                self._expected.clear()
+            self._expected[key] = self.run(self.reference(), draw)
+        return copy.deepcopy(self._expected[key])       # a judge may write into it
 
     def run(self, function: Function, draw: Draw) -> Any:
         """Call one of our own functions with copies of the draw's arguments; float32 is widened to float64.

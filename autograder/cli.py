@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ import click
 from autograder.errors import AutograderError
 
 # In the order in which a term needs them.
-VERBS = ("build", "check", "course", "grade", "status", "report", "doctor", "demo")
+VERBS = ("build", "check", "vary", "course", "release", "collect", "grade", "regrade", "status", "explain", "report",
+         "feedback", "export", "doctor", "demo")
 
 
 def say(text: str = "") -> None:
@@ -28,6 +29,14 @@ def say(text: str = "") -> None:
 def emit(value: Any) -> None:
     """A machine-readable result on stdout."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+
+
+def emit_each(values: Iterable[Any]) -> None:
+    """A list of machine-readable results on stdout, one at a time."""
+    click.echo("[", nl=False)
+    for i, value in enumerate(values):
+        click.echo(("," if i else "") + "\n" + json.dumps(value, indent=1, ensure_ascii=False, default=str), nl=False)
+    click.echo("\n]")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -69,6 +78,10 @@ class Verbs(click.Group):
         command: click.Command = importlib.import_module(f"autograder.commands.{cmd_name}").command
         return command
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs alone: the only option is the one that was just used, and the page fits a screen."""
+        self.format_commands(ctx, formatter)
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         try:
             return super().resolve_command(ctx, args)
@@ -86,7 +99,6 @@ def main() -> None:
     Example:
       autograder course mycourse
       autograder grade mycourse 03_rnn
-      autograder report mycourse 03_rnn
     """
 
 

@@ -7,6 +7,7 @@ form costs the points of the form. `want` leads the recursion: a hostile `got` m
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +97,7 @@ class _Walk:
                 self.unusable(got, want, where)
                 return got
             self.wrong_form("type", f"{described(got)} came, {described(want)} is expected", where)
-            items = list(got)
+            items = got
         if len(items) != len(want):
             sentence = f"{len(items)} entries came, {len(want)} are expected"
             self.wrong_form("length", sentence, where)
@@ -116,6 +117,10 @@ class _Walk:
         return {key: self.visit(got[key], want[key], f"{where}one entry of the dict: ") for key in want}
 
     def numbers(self, got: Any, want: Any, where: str) -> Any:
+        if type(got) is float and type(want) is float and math.isfinite(got) and math.isfinite(want):
+            if abs(got - want) > self.tol * (1 + abs(want)):        # as below; a list of losses has hundreds of these
+                self.wrong_value("value", "the values differ", where)
+            return np.asarray(got)
         expected = np.asarray(want)
         if expected.dtype.kind not in _KINDS:              # a whole number beyond 64 bits
             if type(got) is not int:
@@ -184,11 +189,20 @@ def _array(got: Any) -> np.ndarray | None:
     kind = type(got)
     if not (kind in (np.ndarray, bool, int, float, complex, list, tuple) or isinstance(got, np.generic)):
         return None
+    if kind in (list, tuple) and not _of_numbers(got):
+        return None
     try:
         array = np.asarray(got)
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
     return array if array.dtype.kind in _KINDS else None
+
+
+def _of_numbers(items: Any) -> bool:
+    """Numbers all the way down. One long text among a thousand short ones would make an array of a thousand long ones:
+    16 MB that came would be 16 GB here."""
+    return all(_of_numbers(item) if type(item) in (list, tuple) else
+               isinstance(item, (np.ndarray, np.generic, bool, int, float, complex)) for item in items)
 
 
 def described(value: Any) -> str:

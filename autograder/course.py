@@ -1,13 +1,14 @@
 """A course folder: where its parts lie, its settings and its secret.
 
-    DIR/course.toml              limits, late policy, sandbox layer
+    DIR/course.toml              limits, late policy, attempts, sandbox layer
     DIR/nbgrader_config.py       the same course for stock nbgrader commands
     DIR/source/NN/NN.ipynb       the instructor's notebooks, as nbgrader wants them
     DIR/release/NN/NN.ipynb      what students get
-    DIR/checks/NN/               checks.py and notebook.py (the solution): read by the trusted side alone
+    DIR/checks/NN/               checks.py and notebook.py (the solution): read by the trusted side alone;
+                                 checks/NN/NOTEBOOK/ where an assignment has several notebooks
     DIR/submitted/STUDENT/NN/    what students hand in
     DIR/autograded/STUDENT/NN/   graded notebooks, for the formgrader and `nbgrader generate_feedback`
-    DIR/.autograder/             secret (mode 600), results/NN/STUDENT.json, a lock
+    DIR/.autograder/             secret (mode 600), results/NN/STUDENT.json, attempts/NN/STUDENT/001/, backups/, a lock
     DIR/gradebook.db             nbgrader's gradebook
 
 nbgrader copies every file beside a source notebook into the release, so the checks have a folder that it never sees.
@@ -32,6 +33,7 @@ from autograder.sandbox import LAYERS, Limits
 
 CONFIG = "course.toml"
 LATE_POLICIES = ("none", "zero")
+ATTEMPT_POLICIES = ("last", "best", "first")
 MEGABYTES = ("memory", "output", "files")       # written in MB in course.toml, counted in bytes by the sandbox
 
 
@@ -109,8 +111,8 @@ class Course:
         return self.results(assignment) / f"{student}.json"
 
     def assignments(self) -> list[str]:
-        """The assignments that have a source notebook."""
-        return sorted(p.parent.name for p in self.source.glob("*/*.ipynb") if p.stem == p.parent.name)
+        """The assignments that have a source notebook, of any name."""
+        return sorted({p.parent.name for p in self.source.glob("*/*.ipynb") if not p.parent.name.startswith(".")})
 
     def require(self, assignment: str) -> None:
         """Raises UnknownName, with the closest match, unless the course has this assignment."""
@@ -118,9 +120,15 @@ class Course:
             raise UnknownName("assignment", assignment, str(self.source), self.assignments(),
                               f"autograder status {self.shown or self.root} lists all")
 
-    def load(self, assignment: str) -> Assignment | None:
-        """The assignment with its checks; None where the course has none for it (then its own asserts are run)."""
-        folder = self.checks / assignment
+    def load(self, assignment: str, notebook: str = "") -> Assignment | None:
+        """The notebook with its checks; None where the course has none for it (then its own asserts are run).
+
+        They lie in checks/ASSIGNMENT where the notebook has the assignment's name, which is the default, and in
+        checks/ASSIGNMENT/NOTEBOOK for any.
+        """
+        folder = self.checks / assignment / (notebook or assignment)
+        if notebook in ("", assignment) and not (folder / CHECKS).is_file():
+            folder = self.checks / assignment
         return open_assignment(folder) if (folder / CHECKS).is_file() else None
 
     def students(self, assignment: str) -> list[str]:
@@ -137,6 +145,18 @@ class Course:
     @property
     def late_policy(self) -> str:
         return str(self.settings.get("late", {}).get("policy", "none"))
+
+    @property
+    def attempts(self) -> tuple[str, int]:
+        """Which attempt counts (last, best or first), and how many may (0: all)."""
+        table = self._table("attempts")
+        policy, limit = str(table.get("policy", "last")), table.get("limit", 0)
+        if policy not in ATTEMPT_POLICIES:
+            raise UnknownName("attempts policy", policy, str(self.root / CONFIG), ATTEMPT_POLICIES,
+                              ", ".join(ATTEMPT_POLICIES))
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+            raise CourseError(f"{self.root / CONFIG}: attempts limit = {limit!r} should be a whole number, 0: no limit")
+        return policy, limit
 
     @property
     def layer(self) -> str:
@@ -162,6 +182,7 @@ class Course:
         layers = ("auto", *LAYERS)
         if self.layer not in layers:
             raise UnknownName("sandbox layer", self.layer, str(self.root / CONFIG), layers, ", ".join(layers))
+        _ = self.attempts
         for assignment in {"", *self._table("assignments")}:
             self.limits(assignment)
 

@@ -39,7 +39,7 @@ def run(keep: Path | None = None, *, jobs: int | None = None, pick: Callable[[Su
     keep: the folder for the course, new or empty; a temporary one by default, which stays to be looked at. pick: which
     submissions of the class (tests take a few). Raises AutograderError where `keep` holds something.
     """
-    from autograder import driver, workers
+    from autograder import driver, work, workers
     from autograder.pages import Pages
     from autograder.report import write_report
 
@@ -59,14 +59,15 @@ def run(keep: Path | None = None, *, jobs: int | None = None, pick: Callable[[Su
         tell(f"{len(people)} submissions to {ASSIGNMENT}, {jobs} at a time, sandbox: {layer}")
         with clock("grading"), show.Progress() as progress:
             results = driver.grade(root, ASSIGNMENT, jobs=jobs, layer=layer if layer == "none" else None,
-                                   started=progress.start, finished=progress.step)
+                                   started=progress.start, finished=progress.step, used=progress.used)
         failed: list[str] = []
         if pages:
             tell("nbgrader's feedback pages ...")
             with clock("feedback"):
                 failed = pages.make(root, ASSIGNMENT, [s.student for s in people])
     with clock("report"):
-        page = write_report(results, root / "reports" / f"{ASSIGNMENT}.html", title="The recurrent network")
+        page = write_report(results, root / "reports" / f"{ASSIGNMENT}.html", title="The recurrent network",
+                            work=work.load(course, ASSIGNMENT, [s.student for s in people]))
     odd = unexpected(course, people, results)
     odd += [{"student": s, "story": "", "differences": ["nbgrader made no feedback page"]} for s in failed]
     scores = [float(r["score"]) for r in results]

@@ -8,15 +8,17 @@ counted and named.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.assignment import BEGIN_SOLUTION, END_SOLUTION, Assignment
+from autograder.assignment import BEGIN_SOLUTION, Assignment
 from autograder.check import Check
 from autograder.summary import Result, function_of
+from autograder.work import without_markers
 
 Notebook = dict[str, Any]
 
@@ -30,7 +32,7 @@ NAMES = (
     "oskar.bergman priya.raman rafael.santoro sofia.castellanos tomasz.wrona ulla.friberg wei.fang zainab.yusuf"
 ).split()
 
-WRITES_NOTHING = "# YOUR CODE HERE\nraise NotImplementedError()"
+WRITTEN, COPIED = "right, written in another way", "the same, under other names"      # near-identical in the report
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,9 @@ class Classroom:
             check, first, second, source = both
             yield (f"{check.function}: {first} and {second} at once", self.notebook({check.function: source}),
                    Expected(named={check.function: (first, second)}))
-        for k, story in enumerate(("right, written in another way", "right, in a third way")):
-            other = {c.function: c.variants[k % len(c.variants)].source.strip() for c in self.checks.values()
-                     if c.variants}
-            yield story, self.notebook(other), Expected()
+        other = {c.function: c.variants[0].source.strip() for c in self.checks.values() if c.variants}
+        yield WRITTEN, self.notebook(other), Expected()
+        yield COPIED, self.notebook({f: renamed(source) for f, source in other.items()}), Expected()
         first, *others = self.checks
         yield "right; prints and warns in every call", self.notebook({first: noisy(self.solution[first], first)}), \
             Expected()
@@ -220,9 +221,14 @@ class Classroom:
                 f"    return 0 * xs, 0 * h0, 0 * W_x, 0 * W_h, 0 * W_h[0]")
 
 
-def without_markers(source: str) -> str:
-    """A solution cell as a student would have written it."""
-    return "\n".join(line for line in source.splitlines() if BEGIN_SOLUTION not in line and END_SOLUTION not in line)
+def renamed(source: str) -> str:
+    """The same code with other names for what it assigns to, and no comment: a copy as it is handed in."""
+    tree = ast.parse(source)
+    mine = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in mine:
+            node.id = f"my_{node.id}"
+    return ast.unparse(tree)
 
 
 def noisy(source: str, function: str) -> str:

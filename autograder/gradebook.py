@@ -10,14 +10,18 @@ import dataclasses
 import json
 import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from autograder import submission
+from autograder import lean, submission
+from autograder.backup import backup
 from autograder.course import Course
 from autograder.errors import AutograderError, CourseError, UnknownName
+from autograder.late import Late
+from autograder.sheet import Sheet
 from autograder.submission import CellSpec, Template
 
 NO_RESPONSE = "No response."        # nbgrader's words; the formgrader looks for them
@@ -25,16 +29,19 @@ NO_RESPONSE = "No response."        # nbgrader's words; the formgrader looks for
 
 @dataclass(frozen=True)
 class Rows:
-    """What one submission leaves in the gradebook: scores by cell (None: a person decides), cells with no answer."""
+    """What one submission leaves in the gradebook: scores (None: a person decides), cells with no answer.
+
+    Both by (notebook, cell): a cell's name is unique only within its notebook.
+    """
 
     student: str
-    scores: dict[str, float | None]
-    blank: frozenset[str]
+    scores: dict[tuple[str, str], float | None]
+    blank: frozenset[tuple[str, str]]
     timestamp: str | None = None
 
 
 def read_template(notebook: Any, course: Course, assignment: str) -> Template:
-    """The assignment's cells from the gradebook's `notebook` row, in the order of the release notebook."""
+    """The cells of one notebook from the gradebook's row `notebook`, in the order of the release notebook."""
     grades = {c.name: c for c in notebook.grade_cells}
     tasks = {c.name: c for c in notebook.task_cells}
     solutions = {c.name for c in notebook.solution_cells}
@@ -47,7 +54,7 @@ def read_template(notebook: Any, course: Course, assignment: str) -> Template:
             points=float(graded.max_score) if graded else None)
     order, given, pictures, released = list(specs), set(), set(), {}
     try:
-        cells, _ = submission.read_cells((course.release / assignment / f"{assignment}.ipynb").read_bytes())
+        cells, _ = submission.read_cells((course.release / assignment / f"{notebook.name}.ipynb").read_bytes())
     except (OSError, submission.Unreadable):
         cells = []          # the gradebook alone will do: only pictures and given text are unknown then
     place = {c["grade_id"]: i for i, c in enumerate(cells)}
@@ -66,7 +73,7 @@ def read_template(notebook: Any, course: Course, assignment: str) -> Template:
     except (ValueError, TypeError):
         kernelspec = {}
     return Template(assignment, tuple(specs[name] for name in order), kernelspec, frozenset(pictures),
-                    frozenset(given), released)
+                    frozenset(given), released, notebook.name)
 
 
 @contextmanager
@@ -84,7 +91,8 @@ class Grades:
     """One session on a course's gradebook."""
 
     def __init__(self, course: Course) -> None:
-        from nbgrader.api import Gradebook  # 2 s of imports
+        lean.prepare()
+        from nbgrader.api import Gradebook
 
         self.course = course
         try:
@@ -94,6 +102,11 @@ class Grades:
             why = f"{type(e).__name__}: {str(e).splitlines()[0]}"
             raise CourseError(f"the gradebook {course.database} cannot be opened ({why}); "
                               "after an update of nbgrader, `nbgrader db upgrade` may help") from e
+
+    @cached_property
+    def late(self) -> Late:
+        """The course's late plugin. Raises CourseError."""
+        return Late(self.course)
 
     def __enter__(self) -> Grades:
         return self
@@ -108,31 +121,32 @@ class Grades:
         """The assignments that the gradebook knows."""
         return sorted(a.name for a in self.book.assignments)
 
-    def template(self, assignment: str) -> Template:
-        """The cells of an assignment; raises UnknownName, or AutograderError for one of several notebooks."""
+    def sheet(self, assignment: str) -> Sheet:
+        """The notebooks of an assignment with their cells; raises UnknownName, or AutograderError where it has none."""
         known = self.assignments()
         if assignment not in known:
             raise UnknownName("assignment", assignment, str(self.course.root), known,
                               f"autograder status {self.course.shown} lists all")
         notebooks = self.book.find_assignment(assignment).notebooks
-        if [n.name for n in notebooks] != [assignment]:
-            names = ", ".join(n.name for n in notebooks) or "none"
-            raise AutograderError(f"assignment '{assignment}' should have one notebook of its own name; it has {names}")
-        return read_template(notebooks[0], self.course, assignment)
+        if not notebooks:
+            raise AutograderError(f"assignment '{assignment}' has no notebook in the gradebook: "
+                                  f"nbgrader generate_assignment {assignment} puts them there")
+        return Sheet(assignment, tuple(read_template(n, self.course, assignment) for n in notebooks))
 
-    def scores(self, assignment: str) -> dict[str, dict[str, float | None]]:
-        """The automatic scores that stand in the gradebook: student -> cell -> score."""
-        from nbgrader.api import Assignment, BaseCell, Grade, SubmittedAssignment, SubmittedNotebook
+    def scores(self, assignment: str) -> dict[str, dict[tuple[str, str], float | None]]:
+        """The automatic scores that stand in the gradebook: student -> (notebook, cell) -> score."""
+        from nbgrader.api import Assignment, BaseCell, Grade, Notebook, SubmittedAssignment, SubmittedNotebook
 
-        rows = (self.book.db.query(SubmittedAssignment.student_id, BaseCell.name, Grade.auto_score)
+        rows = (self.book.db.query(SubmittedAssignment.student_id, Notebook.name, BaseCell.name, Grade.auto_score)
                 .select_from(Grade).join(BaseCell, BaseCell.id == Grade.cell_id)
                 .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
+                .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
                 .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
                 .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
                 .filter(Assignment.name == assignment))
-        found: dict[str, dict[str, float | None]] = {}
-        for student, cell, score in rows:
-            found.setdefault(student, {})[cell] = score
+        found: dict[str, dict[tuple[str, str], float | None]] = {}
+        for student, notebook, cell, score in rows:
+            found.setdefault(student, {})[notebook, cell] = score
         self.book.db.rollback()     # a reading transaction must not keep the file locked while students' code runs
         return found
 
@@ -147,21 +161,37 @@ class Grades:
 
     def _save(self, assignment: str, rows: Rows) -> None:
         from nbgrader import utils
+        from nbgrader.api import Comment, Grade, TaskCell
 
         found = self._find_or_add(assignment, rows.student)
         if rows.timestamp:
             found.timestamp = utils.parse_utc(rows.timestamp)
         for notebook in found.notebooks:
             total = 0.0
-            for grade in notebook.grades:
-                score = rows.scores.get(grade.cell.name)
+            for grade in self._of(Grade, notebook):
+                score = rows.scores.get((notebook.name, grade.cell.name))
+                # nbgrader leaves the row of a task as the last person left it
+                if not (isinstance(grade.cell, TaskCell) and score is None and grade.auto_score is None):
+                    grade.needs_manual_grade = grade.manual_score is not None or score is None
                 grade.auto_score = score
-                grade.needs_manual_grade = grade.manual_score is not None or score is None
                 total += (grade.manual_score if grade.manual_score is not None else score or 0.0)
                 total += grade.extra_credit or 0.0
-            for comment in notebook.comments:
-                comment.auto_comment = NO_RESPONSE if comment.cell.name in rows.blank else None
-            notebook.late_submission_penalty = self._penalty(rows.student, total, found.total_seconds_late)
+            for comment in self._of(Comment, notebook):
+                comment.auto_comment = NO_RESPONSE if (notebook.name, comment.cell.name) in rows.blank else None
+            notebook.late_submission_penalty = self.late.penalty(rows.student, total, found.total_seconds_late)
+
+    def _of(self, kind: Any, notebook: Any) -> list[Any]:
+        """A submitted notebook's grades or comments.
+
+        nbgrader's tables have an index by (cell, notebook) and none by notebook: `notebook.grades` reads the rows of
+        the whole class, and the cost of a run would grow with the square of its size.
+        """
+        from sqlalchemy.orm import joinedload
+
+        base = notebook.notebook
+        cells = [c.id for c in (*base.grade_cells, *base.task_cells, *base.solution_cells)]
+        return list(self.book.db.query(kind).options(joinedload(kind.cell)).filter(
+            kind.cell_id.in_(cells), kind.notebook_id == notebook.id))
 
     def _find_or_add(self, assignment: str, student: str) -> Any:
         """The submission's row with a row for each cell; what is missing is added, and nothing is committed."""
@@ -189,12 +219,32 @@ class Grades:
             db.refresh(found)
         return found
 
-    def _penalty(self, student: str, score: float, seconds_late: float) -> float | None:
-        """nbgrader's own late policy (none | zero), capped to the score as nbgrader caps it."""
-        if not seconds_late > 0:
-            return None
-        from nbgrader.plugins import LateSubmissionPlugin
+    def update_penalties(self, assignment: str, students: Collection[str]) -> None:
+        """Ask the late plugin again for submissions that are not graded again, in one transaction: a due date, a
+        plugin or a manual score may have changed. Raises CourseError and AutograderError where the plugin fails."""
+        from nbgrader import api
+        from sqlalchemy import func
+        from sqlalchemy.orm import contains_eager
 
-        penalty = LateSubmissionPlugin(penalty_method=self.course.late_policy).late_submission_penalty(
-            student, score, seconds_late)
-        return None if penalty is None else min(max(penalty, 0.0), score)
+        late = self.late            # also where there is nothing to do: a slip is said before anything runs
+        mine = api.SubmittedAssignment.assignment_id == self.book.find_assignment(assignment).id
+        db = self.book.db
+        notebooks = [n for n in db.query(api.SubmittedNotebook).join(api.SubmittedNotebook.assignment)
+                     .options(contains_eager(api.SubmittedNotebook.assignment)).filter(mine)
+                     if n.assignment.student_id in students
+                     and (n.late_submission_penalty is not None or n.assignment.total_seconds_late > 0)]
+        # one query for all: nbgrader's tables have no index for the grades of a notebook
+        earned = func.coalesce(api.Grade.manual_score, api.Grade.auto_score, 0.0) + func.coalesce(
+            api.Grade.extra_credit, 0.0)
+        scores = dict(db.query(api.Grade.notebook_id, func.sum(earned)).join(api.SubmittedNotebook).join(
+            api.SubmittedAssignment).filter(mine).group_by(api.Grade.notebook_id)) if notebooks else {}
+        try:
+            for n in notebooks:
+                n.late_submission_penalty = late.penalty(
+                    n.assignment.student_id, scores.get(n.id, 0.0), n.assignment.total_seconds_late)
+            if sum(map(db.is_modified, notebooks)) > 1:
+                backup(self.course, "late penalties")
+            db.commit()
+        except Exception:
+            db.rollback()
+            raise

@@ -1,114 +1,42 @@
-"""`autograder course DIR`: make an nbgrader course folder, or bring one up to date.
+"""`autograder course DIR`: make an nbgrader course folder, add assignments to one, or bring it up to date.
 
-What this command wrote is remembered by hash (`.autograder/written.json`). On an update a file that still is as it was
-written is replaced; one that the instructor edited is kept, and said so. Grades and submissions are never touched:
-where students have handed in, an assignment whose cells would be added or removed stays as it is, since the rows of the
-gradebook hang on the cells.
+What this command wrote is remembered by hash (`.autograder/written.json`). On a course that is there already it adds
+what is missing and says what a newer version would change; `--upgrade` changes it, after it was shown and backed up.
+Files that the instructor edited are kept, and grades and submissions are never touched (changes.py has the rules).
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import logging
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from autograder.assignment import CHECKS, NOTEBOOK, Assignment
-from autograder.course import CONFIG, Course, open_assignment, read_json, write_atomically
+from autograder import changes, record
+from autograder.assignment import CHECKS, NOTEBOOK
+from autograder.changes import EDITED, MISSING, SAME, Part, hash_of
+from autograder.course import CONFIG, Course, write_atomically
+from autograder.course_texts import COURSE_TOML, GITIGNORE, NBGRADER_CONFIG
 from autograder.errors import AutograderError, CourseError
 
 HARMLESS = {".git", ".gitignore", ".gitattributes", ".DS_Store", "README.md", "lost+found"}
 
-COURSE_TOML = """\
-# Settings of this course. Both `autograder grade` and `nbgrader autograde` read them.
 
-[course]
-name = {name}
+def make(folder: str | Path, solutions: str | Path | None = None, *, upgrade: bool = False, dry_run: bool = False,
+         tell: Callable[[str], None] = lambda text: None) -> dict[str, list[str]]:
+    """Make the course in `folder`, or add to it; returns what was done to which file or assignment.
 
-[late]
-policy = "none"         # none: late work counts in full; zero: it counts 0. Due dates are set in the formgrader.
-
-[sandbox]
-layer = "auto"          # auto takes the best that this machine has (autograder doctor shows it); bwrap, landlock, none
-
-[limits]                # what one student's code may use; a lower number makes a hostile class quicker to grade
-draw = 2.0              # seconds for one call of a student's function
-cell = 10.0             # seconds for one cell
-submission = 60.0       # seconds for one notebook
-memory = 1024           # MB
-output = 1              # MB of printed text and pictures a cell
-files = 16              # MB a file
-threads = 1             # BLAS threads
-
-# An assignment may have limits of its own:
-# [assignments.03_rnn.limits]
-# cell = 20.0
-#
-# Points stand in checks/ASSIGNMENT/notebook.py and checks.py; after a change there: autograder course DIR
-{points}"""
-
-NBGRADER_CONFIG = '''\
-"""nbgrader's view of this course; made by `autograder course`. Your own settings may follow at the end."""
-import tomllib
-from pathlib import Path
-
-c = get_config()                                                    # noqa: F821 (nbgrader provides it)
-root = Path(__file__).resolve().parent
-settings = tomllib.loads((root / "course.toml").read_text(encoding="utf-8"))
-
-c.CourseDirectory.root = str(root)
-c.CourseDirectory.course_id = settings["course"]["name"]
-c.CourseDirectory.db_url = f"sqlite:///{root / 'gradebook.db'}"
-
-# The student's code runs in the sandbox and the checks outside of it. Without these two lines the hidden tests run in
-# the student's own process: honest work gets the same scores, and dishonest work any score it likes.
-c.Autograde.sanitize_preprocessors = [
-    "autograder.nbgrader_plugin.RebuildSubmission",
-    "nbgrader.preprocessors.CheckCellMetadata",
-]
-c.Autograde.autograde_preprocessors = [
-    "autograder.nbgrader_plugin.HardenedExecute",
-    "nbgrader.preprocessors.SaveAutoGrades",
-    "nbgrader.preprocessors.AssignLatePenalties",
-    "nbgrader.preprocessors.CheckCellMetadata",
-]
-c.LateSubmissionPlugin.penalty_method = settings["late"]["policy"]
-
-# Feedback pages: no hidden tests, and no script of a student's.
-c.SanitizeHTML.enabled = True
-c.SanitizeHTML.tags = (                                             # the default has no <details>, where hints are
-    "a b blockquote br code dd details div dl dt em h1 h2 h3 h4 h5 h6 hr i li ol p pre s span strong sub summary sup "
-    "table tbody td th thead tr ul").split()
-c.HTMLExporter.sanitize_html = True
-c.GenerateFeedback.preprocessors = [
-    "nbgrader.preprocessors.GetGrades",
-    "nbgrader.preprocessors.ClearHiddenTests",
-    "nbconvert.preprocessors.sanitize.SanitizeHTML",
-    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
-]
-'''
-
-GITIGNORE = """\
-# Secrets, grades and students' work stay out of version control.
-.autograder/
-gradebook.db*
-submitted/
-autograded/
-feedback/
-reports/
-"""
-
-
-def make(folder: str | Path, solutions: str | Path | None = None, *, tell: Callable[[str], None] = lambda text: None
-         ) -> dict[str, list[str]]:
-    """Make or update the course in `folder`; returns what was done to which file or assignment.
-
-    `solutions`: a folder with NN_topic/{notebook.py, checks.py}; by default the checkout's. Raises CourseError where
-    `folder` holds something that is not a course, and AutograderError where there is nothing to make it from.
+    `solutions`: a folder with NN_topic/{notebook.py, checks.py}, or NN_topic/NOTEBOOK/{...} for an assignment of
+    several notebooks; by default the checkout's. `upgrade` also replaces what is there by what is newer, after a
+    backup; `dry_run` writes nothing. Keys: made, updated, kept, unchanged, and waiting for what `upgrade` would update.
+    Raises CourseError where `folder` holds something that is not a course, and AutograderError where there is nothing
+    to make it from.
     """
     root = Path(folder)
     existing = (root / CONFIG).is_file()
@@ -117,12 +45,23 @@ def make(folder: str | Path, solutions: str | Path | None = None, *, tell: Calla
         if others:
             raise CourseError(f"'{folder}' is not empty and not a course (it holds '{others[0]}'); "
                               "nothing was changed. Name a new folder")
-    found = find_solutions(solutions)
-    if not found and not existing:
+    found, own = find_solutions(solutions), (root / "checks").resolve()
+    named = solutions is not None and not Path(solutions).resolve().is_relative_to(own)
+    if not found and (named or not existing):
         where = f"'{solutions}'" if solutions else "this installation (the wheel holds none)"
         raise AutograderError(f"no solutions in {where}: name a folder with NN_topic/{NOTEBOOK} and {CHECKS} "
                               "by --solutions")
-    return _Maker(root, tell).make(found, fresh=not existing)
+    found = [p for p in found if not p.resolve().is_relative_to(own)]      # these are looked at in any case
+    if not existing:
+        if dry_run:
+            tell(f"would make a course of {', '.join(p.name for p in found)} in {shlex.quote(str(folder))}")
+            return {"made": [p.name for p in found], "updated": [], "kept": [], "unchanged": [], "waiting": []}
+        _settings(root, found)
+    course = Course.open(folder)
+    if dry_run:
+        return _Maker(course, tell, upgrade, fresh=not existing).show(found)
+    with course.lock():
+        return _Maker(course, tell, upgrade, fresh=not existing).make(found)
 
 
 def find_solutions(folder: str | Path | None = None) -> list[Path]:
@@ -137,123 +76,154 @@ def find_solutions(folder: str | Path | None = None) -> list[Path]:
     place = Path(folder)
     if not place.is_dir():
         return []
-    candidates = [place, *sorted(p for p in place.iterdir() if p.is_dir())]
-    return [p for p in candidates if (p / NOTEBOOK).is_file() and (p / CHECKS).is_file()]
+
+    def whole(p: Path) -> bool:
+        return (p / NOTEBOOK).is_file() and (p / CHECKS).is_file()
+
+    below = sorted(p for p in place.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return [p for p in [place, *below] if whole(p) or (p is not place and any(whole(q) for q in p.iterdir()))]
+
+
+def _settings(root: Path, found: list[Path]) -> None:
+    """The folder with its course.toml, which no later run ever writes again."""
+    notebooks = [(p.name, a) for p in found for a in changes.read_solutions(p).values()]
+    lines = (f"#   {name}: " + ", ".join(f"{n} {c.points:g}" for n, c in a.graded.items()) for name, a in notebooks)
+    points = "".join(f"{line}\n" for line in lines)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / ".autograder").mkdir(mode=0o700, exist_ok=True)
+    write_atomically(root / CONFIG, COURSE_TOML.format(name=_toml(root.resolve().name), points=points))
 
 
 class _Maker:
-    """One run of `autograder course`."""
+    """One run of `autograder course` on a folder that has its course.toml."""
 
-    def __init__(self, root: Path, tell: Callable[[str], None]) -> None:
-        self.root, self.tell = root, tell
-        self.manifest = root / ".autograder" / "written.json"
-        self.did: dict[str, list[str]] = {"made": [], "updated": [], "kept": [], "unchanged": []}
-        self.written: dict[str, str] = {}
+    def __init__(self, course: Course, tell: Callable[[str], None], upgrade: bool, *, fresh: bool) -> None:
+        self.course, self.tell, self.upgrade, self.fresh = course, tell, upgrade, fresh
+        self.did: dict[str, list[str]] = {"made": [], "updated": [], "kept": [], "unchanged": [], "waiting": []}
+        self.written = changes.written(course)
 
-    def make(self, found: list[Path], *, fresh: bool) -> dict[str, list[str]]:
-        self.root.mkdir(parents=True, exist_ok=True)
-        (self.root / ".autograder").mkdir(mode=0o700, exist_ok=True)
-        self.written = read_json(self.manifest) or {}
-        assignments = [open_assignment(p) for p in found]
-        if fresh:
-            self._settings(assignments)
-        course = Course.open(self.root)
-        with course.lock():
-            self._put("nbgrader_config.py", NBGRADER_CONFIG)
-            self._put(".gitignore", GITIGNORE)
-            course.secret()
-            (self.root / "submitted").mkdir(exist_ok=True)
-            for a in assignments:
-                self._assignment(course, a)
-            given = {a.name for a in assignments}
-            own = [p.parent for p in sorted(course.checks.glob(f"*/{NOTEBOOK}")) if p.parent.name not in given]
-            for folder in own:      # the instructor's own assignments live in the course alone
-                self._assignment(course, open_assignment(folder))
-            if not assignments and not own:
-                self.tell("no solutions found (the wheel holds none): name a folder by --solutions")
-            write_atomically(self.manifest, _json(self.written))
-        self._summary(fresh)
+    def make(self, found: list[Path]) -> dict[str, list[str]]:
+        parts = self._parts(found)
+        waiting = [part for part in parts if part.waits]
+        if waiting and self.upgrade:
+            self._tell_changes(waiting)
+            self._back_up(waiting)
+        if self.fresh:
+            self.did["made"].append(CONFIG)
+            self.tell(f"made     {CONFIG}")
+        self.course.secret()
+        self.course.submitted.mkdir(exist_ok=True)
+        checks = {part.name: record.digest(record.checks_of(self.course, part.name))
+                  for part in parts if self._write(part) and part.name}
+        changes.remember(self.course, self.written)
+        current = self.upgrade or not waiting
+        record.write(self.course, checks, made_with=record.version() if current else "")
+        self._summary(waiting)
         return self.did
 
-    def _settings(self, assignments: list[Assignment]) -> None:
-        lines = (f"#   {a.name}: " + ", ".join(f"{n} {c.points:g}" for n, c in a.graded.items()) for a in assignments)
-        points = "".join(f"{line}\n" for line in lines)
-        self._put(CONFIG, COURSE_TOML.format(name=_toml(self.root.resolve().name), points=points))
+    def show(self, found: list[Path]) -> dict[str, list[str]]:
+        """What `make` would do; nothing is written."""
+        parts = self._parts(found)
+        will = [p for p in parts if p.changed and not p.kept and (self.upgrade or not p.waits)]
+        self._tell_changes(will)
+        self.did["updated" if self.upgrade else "made"] += [path for part in will for path in part.changed]
+        for part in parts:
+            self._keep(part)
+        self._summary([part for part in parts if part.waits])
+        return self.did
 
-    def _put(self, name: str, text: str, label: str | None = None) -> bool:
-        """Write a file unless the instructor has edited it; returns whether it now holds `text`."""
-        path, new = self.root / name, _hash(text)
-        try:
-            now = _hash(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            now = None
-        if now == new:
-            self.written[name] = new
-            return True
-        if now is not None and now != self.written.get(name):
-            self.did["kept"].append(name)
-            self.tell(f"kept     {name}: edited here")
+    def _parts(self, found: list[Path]) -> list[Part]:
+        given = {p.name for p in found}
+        own = sorted({p.parent for p in self.course.checks.glob(f"*/{NOTEBOOK}")}
+                     | {p.parent.parent for p in self.course.checks.glob(f"*/*/{NOTEBOOK}")})
+        folders = [*found, *(p for p in own if p.name not in given)]    # the instructor's own live in the course alone
+        files = {"nbgrader_config.py": NBGRADER_CONFIG, ".gitignore": GITIGNORE}
+        return [changes.course_part(self.course, files, self.written),
+                *(changes.assignment_part(self.course, p, self.written) for p in folders)]
+
+    def _tell_changes(self, parts: list[Part]) -> None:
+        for part in parts:
+            for path, stat in part.changed.items():
+                self.tell(f"{'makes' if part.states[path] == MISSING else 'changes':<8} {path}  {stat}")
+            if part.name and part.submissions:
+                then = (f"{part.graded} graded: the next `autograder grade` grades {part.graded} again"
+                        if part.regrades else "no check changes, no grade either")
+                self.tell(f"{part.name}: {part.submissions} handed in, {then}")
+
+    def _back_up(self, parts: list[Part]) -> None:
+        """The gradebook, and each file that will be replaced. Nothing has been written before."""
+        from autograder.backup import backup
+
+        copy = backup(self.course, "upgrade")
+        place = self.course.private / "backups" / f"files-{datetime.now(UTC):%Y%m%d-%H%M%S}-upgrade"
+        replaced = [path for part in parts for path in part.changed if (self.course.root / path).is_file()]
+        replaced += [p.relative_to(self.course.root).as_posix() for part in parts if part.name
+                     for p in sorted((self.course.release / part.name).glob("*.ipynb"))]
+        for path in replaced:
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(self.course.root / path, place / path)
+        self.tell(f"backed up to {self.course.private / 'backups'}: "
+                  + ", ".join([*([copy.name] if copy else []), f"{len(replaced)} files in {place.name}"]))
+
+    def _write(self, part: Part) -> bool:
+        """Bring one part to what it should hold; returns whether its checks are the recorded ones now."""
+        if self._keep(part):
             return False
-        write_atomically(path, text)
-        self.written[name] = new
-        self.did["made" if now is None else "updated"].append(name)
-        self.tell(f"{'made' if now is None else 'updated':<8} {label or name}")
+        if part.waits and not self.upgrade:
+            self.did["waiting"] += part.changed
+            return False
+        for path, text in part.files.items():
+            before = part.states[path]
+            if before == EDITED:
+                self.did["kept"].append(path)
+                self.tell(f"kept     {path}: edited here")
+                continue
+            self.written[path] = hash_of(text)
+            if before == SAME:
+                continue
+            write_atomically(self.course.root / path, text)
+            self._done("made" if before == MISSING else "updated", path)
+        return not part.name or self._release(part.name)
+
+    def _keep(self, part: Part) -> bool:
+        """Say what is kept although it could be newer; returns whether that is the whole part."""
+        if part.kept or part.note:
+            self.did["kept"].append(part.name)
+            self.tell(f"kept     {part.name}: {part.kept}" if part.kept else f"kept     {part.note}")
+        return bool(part.kept)
+
+    def _done(self, what: str, path: str) -> None:
+        self.did[what].append(path)
+        self.tell(f"{what:<8} {path}")
+
+    def _release(self, name: str) -> bool:
+        """Run nbgrader's own generate_assignment, which also writes the cells to the gradebook."""
+        sources = sorted((self.course.source / name).glob("*.ipynb"))
+        key = f"release/{name}"
+        now = hash_of("".join(p.read_text(encoding="utf-8") for p in sources))
+        releases = [self.course.release / name / p.name for p in sources]
+        if all(p.is_file() for p in releases) and self.written.get(key) == now and self.course.database.is_file():
+            self.did["unchanged"].append(name)
+            return True
+        old = [p for p in releases if p.is_file()]
+        generate_release(self.course, name)
+        self.written[key] = now
+        for path in releases:
+            what, shown = "updated" if path in old else "made", f"release/{name}/{path.name}"
+            self.did[what].append(shown)
+            self.tell(f"{what:<8} {shown} and its cells in gradebook.db")
         return True
 
-    def _assignment(self, course: Course, a: Assignment) -> None:
-        """Checks, source notebook and release of one assignment."""
-        from autograder.build import dumps, source_notebook
-
-        name = a.name
-        trouble = self._cells_would_change(course, name, a)
-        if trouble:
-            self.did["kept"].append(name)
-            self.tell(f"kept     {name}: {trouble}")
-            return
-        here = course.checks / name
-        if a.folder.resolve() != here.resolve():
-            for file in sorted(a.folder.glob("*.py")):
-                self._put(f"checks/{name}/{file.name}", file.read_text(encoding="utf-8"))
-        local = open_assignment(here)
-        self._put(f"source/{name}/{name}.ipynb", dumps(source_notebook(local)))
-        self._release(course, name)
-
-    def _cells_would_change(self, course: Course, name: str, a: Assignment) -> str:
-        """Why nbgrader would refuse the new notebook; it would delete the release folder first, so ask before."""
-        if not course.database.is_file():
-            return ""
-        from autograder.gradebook import Grades
-
-        with Grades(course) as grades:
-            if name not in grades.assignments() or not grades.book.assignment_submissions(name):
-                return ""
-            old = {c.name for c in grades.template(name).cells}
-        new = {c.grade_id for c in a.cells if c.grade_id}
-        if old == new:
-            return ""
-        some = ", ".join(sorted(old ^ new)[:4])
-        return f"students have handed in, and the new version adds or removes cells ({some}); give it another name"
-
-    def _release(self, course: Course, name: str) -> None:
-        """Run nbgrader's own generate_assignment, which also writes the cells to the gradebook."""
-        source = course.source / name / f"{name}.ipynb"
-        key, now = f"release/{name}", _hash(source.read_text(encoding="utf-8"))
-        release = course.release / name / f"{name}.ipynb"
-        if release.is_file() and self.written.get(key) == now and course.database.is_file():
-            self.did["unchanged"].append(name)
-            return
-        old = release.is_file()
-        generate_release(course, name)
-        self.written[key] = now
-        self.did["updated" if old else "made"].append(f"release/{name}/{name}.ipynb")
-        self.tell(f"{'updated' if old else 'made':<8} release/{name}/{name}.ipynb and its cells in gradebook.db")
-
-    def _summary(self, fresh: bool) -> None:
-        where = shlex.quote(str(self.root))
-        if fresh:
+    def _summary(self, waiting: list[Part]) -> None:
+        where = self.course.shown
+        if self.fresh:
             self.tell(f"The course is in {where}. Hand out release/; put work into submitted/STUDENT/ASSIGNMENT/; "
                       f"then: autograder grade {where} ASSIGNMENT")
-        elif not self.did["made"] and not self.did["updated"]:
+        elif waiting and not self.upgrade:
+            names = ", ".join(part.name or "the course's own files" for part in waiting)
+            self.tell(f"newer here: {names}. Nothing of it was changed; autograder course {where} --upgrade shows "
+                      "what changes, backs up and brings it up to date (with --dry-run it only shows)")
+        elif not (self.did["made"] or self.did["updated"]):
             self.tell(f"{where} is up to date")
 
 
@@ -288,18 +258,6 @@ def generate_release(course: Course, name: str) -> None:
         raise AutograderError(f"nbgrader could not make the release of '{name}': {why}")
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _json(value: Any) -> str:
-    import json
-
-    return json.dumps(value, indent=1, sort_keys=True) + "\n"
-
-
 def _toml(text: str) -> str:
     """A basic string of TOML; JSON's escapes are the same for what a folder's name can hold."""
-    import json
-
     return json.dumps(text)

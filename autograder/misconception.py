@@ -15,6 +15,7 @@ from typing import Any
 from autograder.check import FLOAT32, Check, Mutant, Part
 from autograder.compare import Verdict, same
 from autograder.draws import EXAMPLES, Draw
+from autograder.questions import of_family
 from autograder.result import Misconception
 
 MORE_DRAWS = 20
@@ -34,6 +35,7 @@ class Outcome:
     failure: Exception | None = None        # what the call raised
     problem: str = ""                       # why there is nothing to judge, in words
     skipped: bool = False                   # too slow, or never run: it tells nothing about the values
+    seconds: float = 0.0                    # of the call
 
     def right(self, k: int) -> bool:
         return bool(self.verdicts) and self.verdicts[k].value is None
@@ -136,7 +138,7 @@ def sentences(check: Check, found: Iterable[Found]) -> tuple[list[Misconception]
     """What is shown: one sentence for each output and two for the cell; and the question that goes with the first."""
     shown: dict[str, Misconception] = {}
     explained: set[str] = set()
-    question = None
+    asked: list[Mutant] = []
     for item in found:
         new = [o for o in item.outputs if o not in explained]
         for mutant in item.mistake:
@@ -145,6 +147,9 @@ def sentences(check: Check, found: Iterable[Found]) -> tuple[list[Misconception]
             elif new and len(shown) < MAX_SENTENCES:
                 text = f"{mutant.says}\n{check.equation}  (slide: {check.slide})"
                 shown[mutant.name] = Misconception(mutant.name, text, list(new), mutant.family)
-                question = question or mutant.question
+                asked.append(mutant)
         explained.update(new)
-    return list(shown.values()), (question or check.question) if shown else None
+    if not shown:
+        return [], None
+    question = next((m.question for m in asked if m.question), None) or check.question or of_family(asked[0].family)
+    return list(shown.values()), question

@@ -31,20 +31,20 @@ def message(result: Mapping[str, Any]) -> str:
         mark = "ok " if p["ok"] else "   "
         lines.append(f"  {mark} {p['name']:<{width}}  {_number(p['earned'])} of {_number(p['points'])}")
         if not p["ok"] and p.get("sentence"):
-            lines += _wrap(p["sentence"], "        ")
+            lines += wrap(p["sentence"], "        ")
     if result.get("message"):
-        lines += ["", *_wrap(result["message"])]
+        lines += ["", *wrap(result["message"])]
     for m in result.get("misconceptions") or []:
-        lines += ["", *_wrap(f"What may be behind it: {m['sentence']}")]
+        lines += ["", *wrap(f"What may be behind it: {m['sentence']}")]
     if result.get("question"):
-        lines += ["", *_wrap(f"Question: {result['question']}")]
+        lines += ["", *wrap(f"Question: {result['question']}")]
     for note in result.get("notes") or []:
-        lines += _wrap(f"Note: {note}")
+        lines += wrap(f"Note: {note}")
     return "\n".join(lines) + "\n"
 
 
-def _wrap(text: str, indent: str = "") -> list[str]:
-    """Wrapped at WIDTH; line breaks that the text has stay (a quoted line of code, a table of shapes)."""
+def wrap(text: str, indent: str = "") -> list[str]:
+    """The lines of a text, wrapped at WIDTH; its own line breaks stay (a quoted line of code, a table of shapes)."""
     rows = str(text).split("\n")
     rows = [_EMPHASIS.sub(r"\1", row) for row in rows]
     return [line for row in rows for line in textwrap.wrap(
@@ -117,7 +117,7 @@ def build(sub: Submission, outputs: Mapping[str, list[dict[str, Any]]]) -> Any:
                                 "metadata": cell.spec.metadata() if cell.spec else {}}
         if cell.cell_type == "code":
             node |= {"execution_count": None, "outputs": outputs.get(cell.id, [])}
-        elif not cell.trusted:
+        elif not (cell.trusted or (cell.spec and source == cell.spec.source)):
             node["source"] = neutral.markdown(source)
         cells.append(node)
     metadata = {"language_info": {"name": "python"}}

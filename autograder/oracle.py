@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,11 +52,19 @@ def generator(seed: str, *spawn: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(abs(number), spawn_key=spawn))
 
 
-def grade_cell(check: Check, student: Student, seed: str, limits: Any = None) -> CellResult:
-    """Grade one function. `limits` has `draw` and `cell` in seconds (sandbox.Limits); never raises."""
+def grade_cell(check: Check, student: Student, seed: str, limits: Any = None, *,
+               watch: Callable[[Any], None] | None = None, right: Collection[str] = ()) -> CellResult:
+    """Grade one function. `limits` has `draw` and `cell` in seconds (sandbox.Limits); never raises.
+
+    `right`: earlier functions with full points. They are no excuse for this one.
+    `watch` is shown the grading once it is done, its draws and outcomes: for explain.py.
+    """
     began = time.perf_counter()
     try:
-        result = _Grading(check, student, seed, limits).run()
+        grading = _Grading(check, student, seed, limits, right)
+        result = grading.run()
+        if watch:
+            watch(grading)
     except Exception as error:      # whatever it is, one cell must not end the grading of a class
         result = _check_error(check, error)
     result.seed, result.seconds = seed, round(time.perf_counter() - began, 4)
@@ -94,7 +102,7 @@ class PartState:
 class _Grading:
     """One grading of one cell."""
 
-    def __init__(self, check: Check, student: Student, seed: str, limits: Any) -> None:
+    def __init__(self, check: Check, student: Student, seed: str, limits: Any, right: Collection[str] = ()) -> None:
         self.check, self.student, self.seed = check, student, seed
         self.draw_limit = float(getattr(limits, "draw", DRAW_SECONDS))
         self.left = float(getattr(limits, "cell", CELL_SECONDS))        # seconds of the student's functions
@@ -106,7 +114,7 @@ class _Grading:
         self.shared: set[str] = set()       # arguments whose memory a result shares, where copies are promised
         self.stopped = ""                   # "timeout" or "died", once that ended the cell
         self.notes: dict[str, None] = {}    # in order, each once
-        self.carried = Carried(check, self.outcomes, self.second_opinion, self.notes)
+        self.carried = Carried(check, self.outcomes, self.second_opinion, self.notes, right)
 
     def run(self) -> CellResult:
         check = self.check
@@ -136,7 +144,8 @@ class _Grading:
         explained = {o for f in found for o in f.outputs}
         parts = [self.part_result(s) for s in states]
         score = self.score(states, parts)
-        wording.part_sentences(check, self.outcomes, states, parts, explained)
+        wording.part_sentences(check, self.outcomes, states, parts, explained,
+                               None if self.stopped else lambda draw: self.answer(draw)[0])
         message = wording.message(check, self.outcomes, states, parts, self.changed, self.shared, self.stopped)
         reason = self.stopped or ("ok" if score >= check.points else "partial" if score > 0 else "wrong")
         if not score and not self.stopped and all(isinstance(o.failure, StudentError) for o in self.outcomes):
@@ -177,14 +186,17 @@ class _Grading:
         """What the student's function does on a draw, and the arguments after it."""
         outcome = Outcome(draw, [])
         for late in (False, True):
+            began = time.perf_counter()
             try:
                 value, after = self.call(self.check.called, draw.args, draw.budget)
             except StudentFailure as failure:
                 if isinstance(failure, StudentTimeout) and draw.budget is not None and not late and self.left > 0:
-                    continue            # a budget is short: on a busy machine a right function may miss it once
+                    continue            # a budget is short: a function's first call may have to make a table
                 outcome.failure = failure
                 outcome.skipped = isinstance(failure, (StudentTimeout, StudentDied))
                 return outcome, None
+            finally:
+                outcome.seconds = time.perf_counter() - began
             self.fill(outcome, value)
             return outcome, after
         raise AssertionError("the loop returns")
@@ -196,17 +208,22 @@ class _Grading:
     def timed(self, how: Callable[..., Any], name: str, args: tuple[Any, ...], budget: float | None) -> Any:
         if self.left <= 0:
             raise StudentTimeout("the cell's time is used up")
-        began = time.perf_counter()
+        began = self.clock()
         try:
-            return how(name, args, timeout=min(budget or self.draw_limit, self.left))
+            return how(name, args, timeout=min(self.draw_limit, self.left), budget=budget)
         finally:
-            self.left -= time.perf_counter() - began
+            self.left -= self.clock() - began
+
+    def clock(self) -> float:
+        """The student's own seconds where they are counted: those that the judge or a busy machine took are not."""
+        used = getattr(self.student, "seconds_used", None)
+        return time.perf_counter() if used is None else float(used)
 
     def fill(self, outcome: Outcome, value: Any) -> None:
         """Compare a value with the reference's, result by result."""
         check, draw = self.check, outcome.draw
         try:
-            want = check.split(check.run(check.reference(), draw))
+            want = check.split(check.expected(draw))
         except Exception as error:
             raise CheckError(f"the reference of {check.function} raised {type(error).__name__}") from error
         if want is None:
@@ -296,10 +313,11 @@ class _Grading:
         return self.call(name, args)[0]
 
     def second_opinion(self, name: str, *args: Any) -> Any:
-        """The same for errors carried forward, hundreds of calls at times: on time of its own."""
+        """The same for errors carried forward, hundreds of calls at times: on time of its own, and of a process that
+        has not seen the draws, where there is one."""
         self.left, self.spare = self.spare, self.left
         try:
-            return self.value(name, *args)
+            return self.timed(getattr(self.student, "apart", self.student.call), name, args, None)[0]
         finally:
             self.left, self.spare = self.spare, self.left
 

@@ -57,12 +57,19 @@ class Pages:
         for future in as_completed(waiting):
             future.result()
             finished(len(waiting[future]))
-        return [s for s in students if not page(root, s, assignment).is_file()]
+        return [s for s in students if not written(root, s, assignment)]
 
 
 def page(root: Path, student: str, assignment: str) -> Path:
-    """Where nbgrader puts a student's feedback."""
+    """Where nbgrader puts a student's feedback; an assignment of several notebooks has a page for each beside it."""
     return root / "feedback" / student / assignment / f"{assignment}.html"
+
+
+def written(root: Path, student: str, assignment: str) -> bool:
+    """Is there a page for each graded notebook of this student?"""
+    notebooks = list((root / "autograded" / student / assignment).glob("*.ipynb"))
+    here = page(root, student, assignment).parent
+    return bool(notebooks) and all((here / f"{n.stem}.html").is_file() for n in notebooks)
 
 
 def _load() -> None:

@@ -20,24 +20,27 @@ from typing import Any
 import autograder
 from autograder import notebook_out, submission
 from autograder.assignment import Assignment
+from autograder.carried import CARRIED
 from autograder.course import Course
 from autograder.oracle import CellResult, grade_cell
 from autograder.sandbox import Limits, Sandbox, Session
+from autograder.sheet import HandedIn, Sheet
 from autograder.student import StudentDied, StudentTimeout
-from autograder.submission import Cell, Submission, Template
+from autograder.submission import Cell, Submission
 
 VERSION = 1                 # of the result's form
 MAX_SLOW_CELLS = 3          # a notebook that hangs in every cell must not cost a course its evening
 ERROR = "error"             # the grader failed, not the student: the cells wait for a person
 EMPTY = ("missing", "unreadable", "refused")
+FORGEABLE = "score forgeable: no Check for this cell, so its asserts ran beside the student's code"
 
 
 @dataclass
 class Graded:
-    """What grading one submission gave: the result as plain JSON, and the notebook for people to look at."""
+    """What grading one submission gave: the result as plain JSON, and its notebooks for people to look at, by name."""
 
     result: dict[str, Any]
-    notebook: Any
+    notebooks: dict[str, Any]
 
 
 @dataclass
@@ -53,6 +56,8 @@ class Run:
     incidents: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     slow: int = 0
+    forgeable: set[str] = field(default_factory=set)       # test cells whose asserts ran beside the student's code
+    watch: Callable[[Any], None] | None = None      # see oracle.grade_cell
 
     def incident(self, kind: str, cell: str, text: str) -> None:
         self.incidents.append({"kind": kind, "cell": cell, "text": text})
@@ -62,15 +67,15 @@ class Run:
         if self.slow >= MAX_SLOW_CELLS:
             return (f"{self.slow} cells of this notebook ran into their time limit before this one, "
                     "so it was not run. Look for a loop that does not end.")
-        if session.seconds_used >= self.limits.submission:
-            return f"the notebook had used its {self.limits.submission:g} s before this cell, so it was not run."
+        if session.spent >= self.limits.submission:
+            return f"the submission had used its {self.limits.submission:g} s before this cell, so it was not run."
         return ""
 
 
 def run_notebook(sub: Submission, checks: Mapping[str, Any], session: Session, limits: Limits,
-                 seed: Callable[[str], str]) -> Run:
+                 seed: Callable[[str], str], watch: Callable[[Any], None] | None = None) -> Run:
     """Run the code cells in order in `session`; judge each test cell right after its visible test has run."""
-    run = Run(sub, checks, limits, seed)
+    run = Run(sub, checks, limits, seed, watch=watch)
     for cell in sub.cells:
         if cell.cell_type != "code":
             continue
@@ -125,13 +130,17 @@ def _test(run: Run, cell: Cell, session: Session) -> None:
     plain = result.to_dict()
     run.outputs[cell.id] = [notebook_out.verdict(result.score, result.reason),
                             notebook_out.stdout(notebook_out.message(plain)), *shown]
+    if check is None:           # for the instructor: the student's page need not say it
+        run.forgeable.add(cell.name)
+        result.notes.append(FORGEABLE)
 
 
 def _judge(run: Run, cell: Cell, check: Any, session: Session) -> CellResult:
     why = run.stopped(session)
     if why:
         return zero(cell, "timeout", why, check)
-    result = grade_cell(check, session, run.seed(cell.name), run.limits)
+    right = {c.function for c in run.cells if c.reason == "ok" and not any(n.startswith(CARRIED) for n in c.notes)}
+    result = grade_cell(check, session, run.seed(cell.name), run.limits, watch=run.watch, right=right)
     assert cell.spec is not None
     points = cell.spec.points or 0.0
     if result.points != points:     # the gradebook's points count; nbgrader refuses a score above them
@@ -149,7 +158,7 @@ def _without_check(run: Run, cell: Cell, session: Session) -> tuple[CellResult, 
     """A test cell with bare asserts and no Check: run beside the student's code, as stock nbgrader does.
 
     The machine is safe, the score is not: the student's process sees these asserts and could answer for them. The
-    result says so.
+    result and the report say so.
     """
     why = run.stopped(session)
     if why:
@@ -157,7 +166,6 @@ def _without_check(run: Run, cell: Cell, session: Session) -> tuple[CellResult, 
     shown, ok = _execute(run, cell, cell.source, session, keep=False)
     result = zero(cell, "ok" if ok else "wrong", "" if ok else "a test in this cell failed")
     result.score = result.points if ok else 0.0
-    result.notes.append("no Check for this cell: its asserts ran beside the student's code, so the score can be forged")
     return result, shown
 
 
@@ -169,29 +177,61 @@ def zero(cell: Cell, reason: str, message: str, check: Any = None) -> CellResult
                       misconceptions=[], question=None, notes=[], seed="", seconds=0.0)
 
 
-def seed_of(secret: bytes, assignment: str, grade_id: str, student: str, solution_hash: str) -> str:
-    """The seed of one cell: the same on a regrade, another for a new attempt, not to be guessed without the secret."""
-    text = "\0".join((assignment, grade_id, student, solution_hash))
+def seed_of(secret: bytes, assignment: str, grade_id: str, student: str, solution_hash: str, notebook: str = "") -> str:
+    """The seed of one cell: the same on a regrade, another for a new attempt, not to be guessed without the secret.
+
+    `notebook` counts where it has another name than the assignment.
+    """
+    more = () if notebook in ("", assignment) else (notebook,)
+    text = "\0".join((assignment, *more, grade_id, student, solution_hash))
     return hmac.new(secret, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
 
-def checks_hash(template: Template, assignment: Assignment | None) -> str:
+def load_checks(course: Course, sheet: Sheet) -> dict[str, Assignment]:
+    """The checks of each notebook that has some; in the others a test cell's own asserts are run."""
+    found = {t.name: course.load(sheet.assignment, t.name) for t in sheet}
+    return {name: assignment for name, assignment in found.items() if assignment is not None}
+
+
+def checks_hash(sheet: Sheet, checks: Mapping[str, Assignment]) -> str:
     """All that the verdict depends on from the course's side: cells and points, the checks' text, this version."""
-    texts = []
-    if assignment is not None:
-        texts = [p.read_text(encoding="utf-8") for p in sorted(assignment.folder.glob("*.py"))]
-    return submission.digest([template.digest(), texts, getattr(autograder, "__version__", "")])
+    texts = [p.read_text(encoding="utf-8") for _, a in sorted(checks.items()) for p in sorted(a.folder.glob("*.py"))]
+    return submission.digest([sheet.digest(), texts, getattr(autograder, "__version__", "")])
 
 
-def grade_submission(course: Course, template: Template, assignment: Assignment | None, sub: Submission,
+def grade_submission(course: Course, sheet: Sheet, checks: Mapping[str, Assignment], work: HandedIn,
                      sandbox: Sandbox, limits: Limits) -> Graded:
-    """Grade one rebuilt submission. Raises nothing on account of what the student wrote."""
+    """Grade what one student handed in, each notebook in a session of its own; `limits.submission` holds for all.
+
+    Raises nothing on account of what the student wrote.
+    """
     began, started = time.perf_counter(), datetime.now(UTC)
+    secret, used = course.secret(), 0.0
+    cells: list[dict[str, Any]] = []
+    notes, incidents, notebooks = work.notes, work.incidents, {}
+    for sub in work:
+        run, used = _grade_notebook(sub, checks.get(sub.name), secret, sandbox, limits, used)
+        cells += [{"notebook": sub.name, **c.to_dict()} | ({"forgeable": True} if c.grade_id in run.forgeable else {})
+                  for c in run.cells]
+        notes += [work.told(sub, note) for note in run.notes]
+        incidents += [work.marked(sub, i) for i in run.incidents]
+        notebooks[sub.name] = notebook_out.build(sub, run.outputs)
+    layers = [part for part in sandbox.layers if part != "none"]
+    record = _result(sheet, work, limits, started=started.isoformat(timespec="seconds"),
+                     seconds=round(time.perf_counter() - began, 3), layers=layers, cells=cells,
+                     score=round(sum(c["score"] for c in cells), 1), incidents=incidents, notes=notes,
+                     checks_hash=checks_hash(sheet, checks))
+    return Graded(record, notebooks)
+
+
+def _grade_notebook(sub: Submission, assignment: Assignment | None, secret: bytes, sandbox: Sandbox, limits: Limits,
+                    used: float) -> tuple[Run, float]:
+    """Run and judge one notebook, and the seconds that the submission has used after it, of `used` before it."""
     checks = assignment.checks if assignment else {}
-    solution_hash, secret = sub.solution_hash, course.secret()
+    solution_hash = sub.solution_hash
 
     def seed(grade_id: str) -> str:
-        return seed_of(secret, template.assignment, grade_id, sub.student, solution_hash)
+        return seed_of(secret, sub.assignment, grade_id, sub.student, solution_hash, sub.name)
 
     if sub.status in EMPTY:
         run = Run(sub, checks, limits, seed)
@@ -201,37 +241,34 @@ def grade_submission(course: Course, template: Template, assignment: Assignment 
                 run.cells.append(result)
                 run.outputs[cell.id] = [notebook_out.verdict(0.0, "missing"),
                                         notebook_out.stdout(notebook_out.message(result.to_dict()))]
-    else:
-        session = sandbox.session()
-        try:
-            run = run_notebook(sub, checks, session, limits, seed)
-        finally:
-            session.close()
-    cells = [c.to_dict() for c in run.cells]
-    layers = [part for part in sandbox.layers if part != "none"]
-    record = _result(template, sub, limits, started=started.isoformat(timespec="seconds"),
-                     seconds=round(time.perf_counter() - began, 3), layers=layers, cells=cells,
-                     score=round(sum(c["score"] for c in cells), 1), incidents=[*sub.incidents, *run.incidents],
-                     notes=[*sub.notes, *run.notes],
-                     checks_hash=checks_hash(template, assignment))
-    return Graded(record, notebook_out.build(sub, run.outputs))
+        return run, used
+    session = sandbox.session()
+    session.seconds_used = used
+    try:
+        return run_notebook(sub, checks, session, limits, seed), session.seconds_used
+    finally:
+        session.close()
 
 
-def not_graded(template: Template, sub: Submission, limits: Limits, error: Exception) -> Graded:
+def not_graded(sheet: Sheet, work: HandedIn, limits: Limits, error: Exception) -> Graded:
     """What stands for a submission that the grader itself failed on: no scores, every cell waiting for a person."""
     text = f"the grader failed on this submission ({type(error).__name__}: {str(error)[:300]}); nothing was scored"
-    result = _result(template, sub, limits, status=ERROR, notes=[text, *sub.notes],
-                     incidents=[*sub.incidents, {"kind": ERROR, "cell": "", "text": text}])
+    result = _result(sheet, work, limits, status=ERROR, notes=[text, *work.notes],
+                     incidents=[*work.incidents, {"kind": ERROR, "cell": "", "text": text}])
     shown = notebook_out.verdict(0.0, "", "not graded yet: the grader failed, and a person will look at this")
-    return Graded(result, notebook_out.build(sub, {c.id: [shown] for c in sub.cells if c.spec and c.spec.test}))
+    return Graded(result, {s.name: notebook_out.build(s, {c.id: [shown] for c in s.cells if c.spec and c.spec.test})
+                           for s in work})
 
 
-def _result(template: Template, sub: Submission, limits: Limits, **found: Any) -> dict[str, Any]:
+def _result(sheet: Sheet, work: HandedIn, limits: Limits, **found: Any) -> dict[str, Any]:
     """The form of a result (version 1), with `found` in it."""
     return {
-        "version": VERSION, "assignment": template.assignment, "student": sub.student, "started": "", "seconds": 0.0,
-        "layers": [], "limits": limits_dict(limits), "status": sub.status, "notes": list(sub.notes), "score": 0.0,
-        "max_score": template.points, "cells": [], "incidents": [], "source_hash": sub.source_hash, "checks_hash": "",
+        "version": VERSION, "assignment": sheet.assignment, "student": work.student,
+        "submitted": work.submitted, "started": "", "seconds": 0.0,
+        "layers": [], "limits": limits_dict(limits), "status": work.status,
+        "notebooks": {s.name: s.status for s in work}, "notes": work.notes, "score": 0.0,
+        "max_score": sheet.points, "cells": [], "incidents": [], "source_hash": work.source_hash,
+        "answers_hash": work.answers_hash, "checks_hash": "",
     } | found
 
 

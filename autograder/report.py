@@ -1,57 +1,98 @@
-"""The class report: one HTML page that stands alone, made from the results and nothing else.
+"""The class report: one HTML page that stands alone, made from the results, and from the students' code if it is given.
 
     write_report(load_results("mycourse", "03_rnn"), "report.html", title="Recurrent networks, winter term")
 
-No script, no picture or font from outside; it opens from a mail, prints, and reads in the dark. Names, error texts and
-notebook notes were chosen by students: the template escapes everything, control and direction-changing characters are
-dropped first, and a content policy in the page's head forbids what an escape might miss.
+No script, no picture or font from outside; it opens from a mail, prints, and reads in the dark. Names, error texts,
+code and notebook notes were chosen by students: the template escapes everything, control and direction-changing
+characters are dropped first, and a content policy in the page's head forbids what an escape might miss.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autograder import summary
 from autograder.summary import Summary, load_results, summarise
 
-__all__ = ["load_results", "render", "write_report"]
+if TYPE_CHECKING:
+    from autograder.work import Work
+
+__all__ = ["load_results", "make", "render", "write_report"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAMES = 12              # students named in a row of the misconceptions; the others are folded away
+PAIRS = 40              # near-identical pairs, and students near the solution, that are shown
 MAX_TEXT = 600          # characters of an incident's or a note's text
 
 
-def write_report(results: Iterable[Mapping[str, Any]], path: str | Path, *, title: str = "",
-                 explain: bool = True) -> Path:
+def make(folder: str | Path, assignment: str, *, out: str | Path | None = None, title: str = "", explain: bool = True,
+         anonymous: bool = False) -> Path:
+    """Write the report of a course's assignment to `out`, by default DIR/reports/ASSIGNMENT.html; its path.
+
+    anonymous: pseudonyms for students. Raises AutograderError where nothing is graded.
+    """
+    from autograder import anonymous as names
+    from autograder import work
+    from autograder.course import Course
+    from autograder.errors import AutograderError
+
+    found = Course.open(folder)
+    found.require(assignment)
+    if not any(found.results(assignment).glob("*.json")):
+        raise AutograderError(f"nothing of '{assignment}' is graded yet: autograder grade {found.shown} {assignment}")
+    results = load_results(found.root, assignment)
+    name = f"{assignment}-anonymous.html" if anonymous else f"{assignment}.html"
+    return write_report(results, out or found.root / "reports" / name, title=title, explain=explain,
+                        work=work.load(found, assignment, [str(r["student"]) for r in results]),
+                        pseudonym=partial(names.pseudonym, found) if anonymous else None)
+
+
+def write_report(results: Iterable[Mapping[str, Any]], path: str | Path, *, title: str = "", explain: bool = True,
+                 work: Work | None = None, pseudonym: Callable[[str], str] | None = None) -> Path:
     """Write the page to `path` and return it; the file appears whole or not at all.
 
     title: the headline, the assignment's name by default. explain: a line below each heading that says how to read it.
+    work: what the students wrote (work.load), for examples and near-identical submissions; without it the page has
+    neither. pseudonym: the name to show for a student, for a report that others see: no student's own name or file
+    name is in it then.
     """
     from autograder.course import write_atomically
 
     path = Path(path)
-    write_atomically(path, render(results, title=title, explain=explain))
+    write_atomically(path, render(results, title=title, explain=explain, work=work, pseudonym=pseudonym))
     return path
 
 
-def render(results: Iterable[Mapping[str, Any]], *, title: str = "", explain: bool = True) -> str:
+def render(results: Iterable[Mapping[str, Any]], *, title: str = "", explain: bool = True, work: Work | None = None,
+           pseudonym: Callable[[str], str] | None = None) -> str:
     """The page as text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from autograder import examples, nameless, similarity
+
+    results = list(results)
+    if pseudonym is not None:
+        names = {str(r.get("student", "")): pseudonym(str(r.get("student", ""))) for r in results}
+        results = nameless.without_names(results, names)
+        work = work and examples.of_students(work, names)
     env = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
                       trim_blocks=True, lstrip_blocks=True)
     env.filters |= {"clean": clean, "num": number, "pct": percent, "time": duration, "prose": prose, "slug": slug,
                     "breakable": breakable, "words": summary.readable, "day": day}
     found = summarise(results)
+    alike = similarity.compare(work.students, work.released, work.published.values()) if work else None
     return env.get_template("report.html").render(
         s=found, title=title or found.assignment or "Class report", explain=explain, chart=histogram(found),
         finding=summary.finding, function_of=summary.function_of, share_of=summary.share_of, kinds=summary.KINDS,
-        reasons=summary.REASONS, statuses=summary.STATUSES, NAMES=NAMES)
+        reasons=summary.REASONS, statuses=summary.STATUSES, key_of=summary.key_of, NAMES=NAMES, PAIRS=PAIRS,
+        anonymous=pseudonym is not None, alike=alike,
+        examples=examples.examples(work, found.mutants) if work else {})
 
 
 # text -----------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+TIMES = ("started", "seconds")      # all that differs when the same submission is graded again
+
 # ok: all points. partial: some. wrong: none, though the function ran. The others say why nothing was judged.
 REASONS = ("ok", "partial", "wrong", "not_written", "raises", "timeout", "died", "missing", "check_error")
 
@@ -60,3 +62,10 @@ class CellResult:
         known["parts"] = [PartResult(**p) for p in data.get("parts", [])]
         known["misconceptions"] = [Misconception(**m) for m in data.get("misconceptions", [])]
         return cls(**known)
+
+
+def timeless(result: Any) -> Any:
+    """A result, or a part of one, without the times in it: what a regrade repeats to the byte."""
+    if isinstance(result, Mapping):
+        return {key: timeless(value) for key, value in result.items() if key not in TIMES}
+    return [timeless(item) for item in result] if isinstance(result, list) else result

@@ -35,6 +35,7 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+from autograder import scratch
 from autograder import view as views
 from autograder.session import CellRun, Limits, Session
 
@@ -43,6 +44,7 @@ __all__ = ["LAYERS", "CellRun", "Limits", "NoSandbox", "Sandbox", "SandboxError"
 
 LAYERS = ("bwrap+landlock", "landlock", "bwrap", "none")
 BOOT_SECONDS = 30           # a cold disk; warm it is a quarter of a second
+FORK_SECONDS = 15           # patience with a machine that has no process left: who holds them ends at a limit
 CHILDREN_MAX = 64           # alive at a time in one worker; a session has two
 BWRAP_VIEW = "/view"        # where bubblewrap shows the view: the user's own path is nobody's business
 
@@ -124,6 +126,11 @@ class Sandbox:
             self._worker = Worker(self.layer, self._view, self.limits)
         return Session(self._worker, self.limits)
 
+    @property
+    def students_seconds(self) -> float:
+        """Seconds of a processor that students' code took in the worker of this moment; a new one begins at 0."""
+        return self._worker.students_seconds if self._worker else 0.0
+
     def close(self) -> None:
         """End the worker and all its children."""
         worker, self._worker = self._worker, None
@@ -137,8 +144,9 @@ class Worker:
     def __init__(self, layer: str, view: Path, limits: Limits) -> None:
         self.layer, self.owner = layer, os.getpid()
         self._lock = threading.Lock()
+        self.students_seconds = 0.0     # of a processor, in children that have ended
         # A folder for each child, all made before any child is: nobody who lives in one can make or list another.
-        self._scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
+        self._scratch = scratch.make()
         self._free = [self._scratch / secrets.token_hex(16) for _ in range(CHILDREN_MAX)]
         for folder in self._free:
             folder.mkdir(mode=0o700)
@@ -199,11 +207,21 @@ class Worker:
 
     # ----- Commands
 
-    def fork(self, theirs: socket.socket, scratch: str, limits: Limits) -> int:
-        """A new child with its end of a session's socket. Raises SandboxError."""
+    def fork(self, theirs: socket.socket) -> int:
+        """A new child with its end of a session's socket, where it waits for its terms. Raises SandboxError."""
+        until = time.monotonic() + FORK_SECONDS
+        while True:
+            answer = self._command_answer({"fork": True}, [theirs.fileno()])
+            if "pid" in answer:
+                return int(answer["pid"])
+            if time.monotonic() > until:
+                raise SandboxError(f"no new process could be started: {answer.get('failed')}")
+            time.sleep(0.1)
+
+    def terms(self, scratch: str, limits: Limits) -> dict[str, Any]:
+        """What a child is told before it locks itself up."""
         cpu = int(2 * limits.submission * max(limits.threads, 1)) + 2      # a second line: the wall clock is out here
-        wanted = {"scratch": scratch, "memory": limits.memory, "files": limits.files, "cpu": cpu}
-        return int(self._command_answer({"fork": wanted}, [theirs.fileno()])["pid"])
+        return {"scratch": scratch, "memory": limits.memory, "files": limits.files, "cpu": cpu}
 
     def kill(self, pid: int, patience: float) -> int:
         """End a child and give its status. A worker that is gone has taken its children along."""
@@ -272,7 +290,7 @@ class Worker:
 
 
 def _end(owner: int, control: socket.socket, started: list[subprocess.Popen[bytes]], errors: Any,
-         scratch: Path) -> None:
+         folder: Path) -> None:
     if os.getpid() != owner:        # a fork of the grader: the worker is not its own
         return
     control.close()
@@ -283,9 +301,8 @@ def _end(owner: int, control: socket.socket, started: list[subprocess.Popen[byte
             process.kill()
             process.wait()
     errors.close()
-    with contextlib.suppress(OSError):
-        scratch.chmod(0o700)
-    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.remove(folder)
+    scratch.sweep()                 # of a worker's process that was killed meanwhile
 
 
 def _environment(limits: Limits) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """The trusted side of one submission: run its cells, call its functions, own the clocks.
 
-A session has two child processes. The *stage* runs every cell, and what it prints is shown. The *probe* runs the same
-cells with their output dropped, and its functions are called with drawn inputs. So no process whose output a student
-reads has ever seen an input of a hidden test, and a function that kills its process costs the stage nothing.
+A session has two child processes, seldom three. The *stage* runs every cell, and what it prints is shown. The *probe*
+runs the same cells with their output dropped, and its functions are called with drawn inputs. So no process whose
+output a student reads has ever seen an input of a hidden test, and a function that kills its process costs the stage
+nothing. The *witness* is asked about earlier functions when an error is carried forward; it has seen no draw.
 
-A process that hangs, dies, floods its folder or sends nonsense is killed; the next use forks a fresh one and runs the
-kept cells again. What children send is hostile: each answer has its form checked, and each text its length.
+All limits count the student's own seconds (see clock.py): what it waits for a processor on a busy machine costs it
+nothing. A process that hangs, dies, floods its folder or sends nonsense is killed; the next use forks a fresh one and
+runs the kept cells again. What children send is hostile: each answer has its form checked, and each text its length.
 """
 
 from __future__ import annotations
@@ -23,12 +25,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autograder import wire
-from autograder.student import MissingName, StudentDied, StudentError, StudentTimeout, Untransferable
+from autograder.clock import Clock, ask_for_sender, sender
+from autograder.student import (
+    MissingName,
+    StudentDied,
+    StudentError,
+    StudentFailure,
+    StudentTimeout,
+    Untransferable,
+)
 
 if TYPE_CHECKING:
     from autograder.sandbox import Worker
 
 STARTS_MAX = 40             # processes of one session; each costs milliseconds and a replay
+WALL = 10                   # times a limit: on a machine that busy, the wall's time ends a request
 SCRATCH_FILES = 256         # files that a scratch folder may hold
 OUTPUTS_MAX = 1000
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -48,11 +59,11 @@ DATA |= {"function", "generator", "module", "method", "ndarray", "matrix", "Mask
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may use: seconds of wall clock, bytes, threads of the linear algebra."""
+    """What a submission may use: seconds of its own (see clock.py), bytes, threads of the linear algebra."""
 
     draw: float = 2.0           # one call of a function
     cell: float = 10.0          # one cell
-    submission: float = 60.0    # all together
+    submission: float = 60.0    # all together, with what had to be run again
     memory: int = 1 << 30       # address space of a process
     output: int = 1 << 20       # what a cell prints and shows
     files: int = 16 << 20       # one file; the scratch folder may hold four times as much
@@ -84,9 +95,12 @@ class _Process:
         self.worker, self.limits = worker, limits
         self.done = 0           # kept cells that it has run
         self.scratch = worker.take_scratch()
+        self.spent = 0.0        # own seconds of the last request
+        self.clock = Clock(None)
         self.socket, theirs = socket.socketpair()
+        ask_for_sender(self.socket)
         try:
-            self.pid = worker.fork(theirs, self.scratch, limits)
+            self.pid = worker.fork(theirs)
         except BaseException:
             self.socket.close()
             worker.give_scratch(self.scratch)
@@ -94,21 +108,42 @@ class _Process:
         finally:
             theirs.close()
         try:
+            wire.send(self.socket, worker.terms(self.scratch, limits), time.monotonic() + 10)
+            self.clock = Clock(sender(self.socket, 10), limits.threads)
             ready = wire.recv(self.socket, time.monotonic() + 10)
         except (wire.WireError, EOFError, OSError) as e:
             ready = {"failed": f"the child did not answer ({type(e).__name__})"}
+        self._ready = self.clock.now()
         if ready != {"ready": True}:
             self.end()
             raise worker.broken(str(ready.get("failed") if type(ready) is dict else ready)[:500])
 
-    def ask(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
-        """The answer to `request`. Raises what wire.recv raises, _Flood and WireError."""
+    def ask(self, request: dict[str, Any], seconds: float, budget: float | None = None) -> dict[str, Any]:
+        """The answer to `request` within `seconds` of its own and a budget of a processor's seconds.
+
+        Raises what wire.recv raises, _Flood and WireError; TimeoutError also for an answer that cost too much.
+        """
         request["id"] = number = secrets.randbits(62)       # a thread cannot have an answer ready
-        wire.send(self.socket, request, deadline)
-        reply = wire.recv(self.socket, deadline, self.watch)
+        began = self.clock.now()
+
+        def later() -> float:
+            left = seconds - self.clock.own(began)
+            if budget is not None:
+                left = min(left, budget - self.clock.computed(began))
+            if left <= 0 or time.monotonic() >= began.wall + WALL * seconds:
+                raise TimeoutError
+            return time.monotonic() + max(left, 1e-3)
+
+        try:
+            wire.send(self.socket, request, began.wall + seconds)
+            reply = wire.recv(self.socket, began.wall + min(seconds, budget or seconds), self.watch, later)
+            if budget is not None and self.clock.computed(began) > budget:
+                raise TimeoutError
+        finally:
+            self.spent = self.clock.own(began)
         self.watch()
-        if type(reply) is not dict or reply.pop("id", None) != number:
-            raise wire.WireError("an answer to no question")
+        if type(reply) is not dict or type(got := reply.pop("id", None)) is not int or got != number:
+            raise wire.WireError("an answer to no question")      # an array is equal to a number in a way of its own
         return reply
 
     def watch(self) -> None:
@@ -124,10 +159,12 @@ class _Process:
 
     def end(self, patience: float = 0.0) -> int:
         """Kill it, empty its folder, and say how it ended (a status of waitpid)."""
+        self.worker.students_seconds += self.clock.computed(self._ready)
         try:
             return self.worker.kill(self.pid, patience)     # first: at the end of its socket it would leave by itself
         finally:
             self.socket.close()
+            self.clock.close()
             self.worker.give_scratch(self.scratch)
 
 
@@ -136,25 +173,28 @@ class _Flood(Exception):
 
 
 class _Role:
-    """The stage or the probe: a process, or none at the moment."""
+    """Stage, probe or witness: a process, or none at the moment."""
 
     def __init__(self) -> None:
         self.process: _Process | None = None
 
 
 class Session:
-    """One submission in the sandbox. Implements student.Student. Make it with Sandbox.session(); close it."""
+    """One submission in the sandbox. Implements student.Student and student.Spoiler.
+
+    Make it with Sandbox.session(); close it.
+    """
 
     def __init__(self, worker: Worker, limits: Limits) -> None:
         self._worker, self._limits = worker, limits
-        self._stage, self._probe = _Role(), _Role()
+        self._stage, self._probe, self._witness = _Role(), _Role(), _Role()
         self._kept: list[_Cell] = []
         self._sources: dict[str, list[str]] = {}
         self._starts = 0
         self._replayed = 0.0
         self._closed = False
         self.restarts = 0           # processes that were lost
-        self.seconds_used = 0.0     # waited for this student, of limits.submission; without replays
+        self.seconds_used = 0.0     # the student's own, without replays
         self._start(self._stage)
 
     def __enter__(self) -> Session:
@@ -166,7 +206,7 @@ class Session:
     def close(self) -> None:
         """Kill the processes and empty their folders. Nothing can be asked afterwards."""
         self._closed = True
-        for role in (self._stage, self._probe):
+        for role in (self._stage, self._probe, self._witness):
             process, role.process = role.process, None
             if process is not None:
                 process.end()
@@ -191,13 +231,31 @@ class Session:
             process.done = len(self._kept)
         return run
 
-    def call(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None) -> tuple[Any, tuple[Any, ...]]:
+    def call(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None,
+             budget: float | None = None) -> tuple[Any, tuple[Any, ...]]:
         """Call the notebook's global function in the probe. See student.Student.call."""
-        self._caught_up(self._probe)
+        return self._call(self._probe, name, args, timeout, budget)
+
+    def apart(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None,
+              budget: float | None = None) -> tuple[Any, tuple[Any, ...]]:
+        """The same in the witness, a process that was never given a draw.
+
+        An earlier function that knew what a later one has answered could make that answer right.
+        """
+        return self._call(self._witness, name, args, timeout, budget)
+
+    def spoiled(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None,
+                budget: float | None = None) -> tuple[Any, ...]:
+        """Call it in the probe, then have its result changed there. See student.Spoiler."""
+        return self._call(self._probe, name, args, timeout, budget, spoil=True)[1]
+
+    def _call(self, role: _Role, name: str, args: tuple[Any, ...], timeout: float | None, budget: float | None, *,
+              spoil: bool = False) -> tuple[Any, tuple[Any, ...]]:
+        self._caught_up(role)
         seconds = self._limits.draw if timeout is None else timeout
-        reply = self._ask(self._probe, {"op": "call", "name": name, "args": tuple(args)}, seconds,
-                          f"{name} had not answered after {seconds:g} s")
-        with self._form_checked(self._probe):
+        reply = self._ask(role, {"op": "call", "name": name, "args": tuple(args), "spoil": spoil}, seconds,
+                          f"{name} had not answered after {min(seconds, budget or seconds):g} s", budget)
+        with self._form_checked(role):
             keys = set(reply)
             if keys == {"value", "args"} and type(reply["args"]) is tuple and len(reply["args"]) == len(args):
                 return reply["value"], reply["args"]
@@ -236,27 +294,34 @@ class Session:
         return process
 
     def _replay(self, role: _Role, cell: _Cell) -> None:
-        """Run a kept cell again. Its time is of another budget: a student pays once for a cell, whoever runs it."""
-        paid, self.seconds_used = self.seconds_used, self._replayed
+        """Run a kept cell again. It counts for the submission alone, not for the cell that needs it."""
+        paid = self.seconds_used
         try:
             self._ask(role, self._run_request(cell), 2 * self._limits.cell, "a cell that had run hung when run again")
         finally:
-            self._replayed, self.seconds_used = self.seconds_used, paid
+            self._replayed += self.seconds_used - paid
+            self.seconds_used = paid
 
-    def _ask(self, role: _Role, request: dict[str, Any], seconds: float, too_long: str) -> dict[str, Any]:
-        left = self._limits.submission - self.seconds_used
+    @property
+    def spent(self) -> float:
+        """Own seconds of all processes together, of limits.submission."""
+        return self.seconds_used + self._replayed
+
+    def _ask(self, role: _Role, request: dict[str, Any], seconds: float, too_long: str,
+             budget: float | None = None) -> dict[str, Any]:
+        left = self._limits.submission - self.spent
         if left <= 0:
             raise StudentTimeout(f"the {self._limits.submission:g} s of the submission are used up")
         process = role.process
         assert process is not None
-        began = time.monotonic()
+        process.spent = 0.0
         try:
-            return process.ask(request, began + min(seconds, left))
+            return process.ask(request, min(seconds, left), budget)
         except wire.NotData:
             raise               # of ours: nothing has been sent
         except TimeoutError:
             self._lose(role)
-            if left < seconds:
+            if left < min(seconds, budget or seconds):
                 too_long = f"the {self._limits.submission:g} s of the submission are used up"
             raise StudentTimeout(too_long) from None
         except _Flood:
@@ -271,19 +336,25 @@ class Session:
             self._lose(role)
             raise
         finally:
-            self.seconds_used += time.monotonic() - began
+            self.seconds_used += process.spent
 
     def _lose(self, role: _Role, patience: float = 0.0) -> int:
         process, role.process = role.process, None
         assert process is not None
         self.restarts += 1
-        return process.end(patience)
+        began = time.monotonic()
+        try:
+            return process.end(patience)
+        finally:
+            self.seconds_used += time.monotonic() - began
 
     @contextlib.contextmanager
     def _form_checked(self, role: _Role) -> Iterator[None]:
         try:
             yield
-        except (wire.WireError, TypeError, KeyError) as e:
+        except StudentFailure:
+            raise
+        except Exception as e:      # an answer is made of any data: indexing an array by a text is an IndexError
             self._lose(role)
             raise StudentDied(f"its process sent what is no answer ({type(e).__name__}), and was ended") from None
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from autograder.check import Check
     from autograder.prove import Proof
+    from autograder.status import AssignmentStatus, StudentStatus
+    from autograder.vary import Varied
 
 
 def _console(stream: TextIO) -> Any:
@@ -24,13 +27,21 @@ def _console(stream: TextIO) -> Any:
 
 
 class Progress:
-    """A bar on a terminal, a line a submission otherwise; on stderr."""
+    """A bar on a terminal, a line a submission otherwise; rate and time left on both; on stderr.
+
+    `with` it: the end says how long the run took, what of it students' code was, and which sandbox held it.
+    """
+
+    PERIOD = 10.0               # seconds between two lines about the rate, where there is no bar
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._task: Any = None
         self._total = self._done = 0
-        self._began = time.perf_counter()
+        self._began = self._told = time.perf_counter()
+        self._times: deque[float] = deque(maxlen=100)       # when the last ones were done
+        self._students = self._grader = 0.0
+        self._layers: Counter[str] = Counter()
 
     def __enter__(self) -> Progress:
         return self
@@ -38,6 +49,8 @@ class Progress:
     def __exit__(self, *exc: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+        if self._done:
+            self._end()
 
     def start(self, new: int, old: int) -> None:
         """`new` submissions will be graded, `old` ones stand already."""
@@ -46,24 +59,58 @@ class Progress:
             self._line(f"{old} already graded and unchanged (--force grades them again)")
         console = _console(sys.stderr)
         if console is not None and new:
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
             from rich.progress import Progress as Bar
 
-            self._bar = Bar(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                            console=console, transient=True)
+            self._bar = Bar(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                            TextColumn("{task.fields[pace]}"), console=console, transient=True)
             self._bar.start()
-            self._task = self._bar.add_task("grading", total=new)
+            self._task = self._bar.add_task("grading", total=new, pace="")
 
     def step(self, result: Mapping[str, Any]) -> None:
         """One submission is graded and saved."""
         self._done += 1
+        now = time.perf_counter()
+        self._times.append(now)
+        self._layers[", ".join(result.get("layers") or ()) or ("none" if result["status"] == "graded" else "")] += 1
         if self._bar is not None:
-            self._bar.advance(self._task)
+            self._bar.update(self._task, advance=1, pace=self.pace())
             if result["status"] != "graded":
                 self._bar.console.print(_reason(result), markup=False, highlight=False)
             return
         score = f"{_number(result['score'])} of {_number(result['max_score'])}"
         self._line(f"[{self._done}/{self._total}] {printable(result['student'])}: {score}" + _reason(result, ": "))
+        if now - max(self._told, self._began) >= self.PERIOD and (pace := self.pace()):
+            self._told = now
+            self._line(pace)
+
+    def used(self, students: float, grader: float) -> None:
+        """Seconds of a processor that the last submission took: the student's code, and the grader around it."""
+        self._students += students
+        self._grader += grader
+
+    def pace(self) -> str:
+        """Submissions a second, lately, and the time left at that rate; empty as long as nothing is known."""
+        took = self._times[-1] - self._times[0] if self._times else 0.0
+        if took <= 0:
+            return ""
+        rate = (len(self._times) - 1) / took
+        left = round((self._total - self._done) / rate)
+        return f"{_rate(rate)}, {left // 60}:{left % 60:02} left"
+
+    def _end(self) -> None:
+        took = time.perf_counter() - self._began
+        self._line(f"{self._done} submissions in {took:.1f} s ({_rate(self._done / took)}); processor time: students' "
+                   f"code {self._students:.1f} s, grader {self._grader:.1f} s")
+        held = {kind: n for kind, n in self._layers.most_common() if kind}
+        self._line("sandbox: " + "; ".join(f"{kind} ({n})" if len(held) > 1 else kind for kind, n in held.items()))
+
+    def tell(self, text: str) -> None:
+        """A line beside the bar."""
+        if self._bar is not None:
+            self._bar.console.print(printable(text), markup=False, highlight=False)
+        else:
+            self._line(printable(text))
 
     def _line(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -73,18 +120,17 @@ def table(results: Sequence[Mapping[str, Any]]) -> None:
     """The scores of a run, one row a student, one column a cell; on stdout."""
     if not results:
         return
-    cells = list(dict.fromkeys(c["grade_id"] for r in results for c in r["cells"]))
-    names = {c["grade_id"]: c.get("function") or c["grade_id"] for r in results for c in r["cells"]}
-    points = {c["grade_id"]: c["points"] for r in results for c in r["cells"]}
-    total = f"total /{_number(results[0]['max_score'])}"
-    head = ["student", *(f"{names[c]} /{_number(points[c])}" for c in cells), total, ""]
-    rows = []
-    for r in results:
-        got = {c["grade_id"]: _number(c["score"]) for c in r["cells"]}
-        rows.append([printable(r["student"]), *(got.get(c, "") for c in cells), _number(r["score"]), _remark(r)])
-    grid(head, rows)
-    mean = sum(float(r["score"]) for r in results) / len(results)
-    print(f"{len(results)} submissions, mean {mean:.1f} of {_number(results[0]['max_score'])}")
+    cells: dict[tuple[str, str], str] = {}
+    found = []
+    for r in results:           # once: each is read from its file
+        named = {(c.get("notebook", ""), c["grade_id"]): c for c in r["cells"]}
+        cells |= {key: f"{c.get('function') or c['grade_id']} /{_number(c['points'])}" for key, c in named.items()}
+        got = {key: _number(c["score"]) for key, c in named.items()}
+        found.append((printable(r["student"]), got, float(r["score"]), _remark(r)))
+    out_of = _number(results[0]["max_score"])
+    grid(["student", *cells.values(), f"total /{out_of}", ""],
+         [[student, *(got.get(c, "") for c in cells), _number(score), remark] for student, got, score, remark in found])
+    print(f"{len(found)} submissions, mean {sum(score for _, _, score, _ in found) / len(found):.1f} of {out_of}")
 
 
 def failures(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -93,14 +139,42 @@ def failures(results: Sequence[Mapping[str, Any]]) -> list[str]:
     return [printable(f"look at {student}{', ' + i['cell'] if i['cell'] else ''}: {i['text']}") for student, i in found]
 
 
-def status(rows: Sequence[Mapping[str, Any]]) -> None:
+def status(rows: Sequence[AssignmentStatus], last_backup: str | None) -> None:
     """What `autograder status` found; on stdout."""
     if not rows:
         print("no assignments")
         return
-    grid(["assignment", "submitted", "graded", "unreadable", "mean"],
-         [[r["assignment"], str(r["submitted"]), str(r["graded"]), str(r["unreadable"]),
-           "" if r["mean"] is None else f"{_number(r['mean'])} of {_number(r['max_score'])}"] for r in rows])
+
+    def score(value: float | None) -> str:
+        return "" if value is None else _number(value)
+
+    grid(["assignment", "submitted", "graded", "waiting", "by hand", "unreadable", "errors", "mean", "median", "of",
+          "last graded (UTC)", ""],
+         [[printable(r.assignment), *(str(n) for n in (r.submitted, r.graded, r.waiting, r.manual, r.unreadable,
+                                                       r.errors)),
+           score(r.mean), score(r.median), score(r.max_score), _minute(r.last_graded),
+           f"{r.outdated} graded by other checks or limits" if r.outdated else ""] for r in rows], left={0, 10, 11})
+    for note in dict.fromkeys(n for r in rows for n in r.notes):
+        print(printable(note))
+    print(f"last backup of the gradebook: {_minute(last_backup) or 'none'}")
+
+
+def students(rows: Sequence[StudentStatus]) -> None:
+    """What `autograder status DIR ASSIGNMENT` found, one row a submission; on stdout."""
+    def number(value: float | None) -> str:
+        return "" if value is None else _number(value)
+
+    head = ["student", "score", "of", "penalty", "by hand", "attempt", "handed in (UTC)", "hours late", "status"]
+    grid(head, [[printable(r.student), number(r.score), number(r.max_score), number(r.penalty or None),
+                 number(r.manual or None), f"{r.attempt} of {r.attempts}" if r.attempts else "", _minute(r.submitted),
+                 number(r.late_hours or None), printable(", ".join([r.status, *r.incidents]))] for r in rows],
+         left={0, 6, 8})
+    print(f"{len(rows)} submissions")
+
+
+def _minute(time: str | None) -> str:
+    """An ISO time to the minute."""
+    return (time or "")[:16].replace("T", " ")
 
 
 def proofs(found: Sequence[tuple[Check, Proof]]) -> None:
@@ -109,13 +183,43 @@ def proofs(found: Sequence[tuple[Check, Proof]]) -> None:
     for check, proof in found:
         for m in check.mutants:
             price = " or ".join(map(_number, proof.price.get(m.name, []))) or "?"
-            seen = {True: "fails", False: "passes", None: "?"}[m.visible]
+            seen = {True: "fails", False: "passes", None: "?"}[proof.noticed.get(m.name)]
             rows.append([check.function, m.name, f"{price} of {_number(check.points)}",
+                         f"{proof.killed.get(m.name, 0)} of {proof.seeds}",
                          f"{proof.named.get(m.name, 0)} of {proof.seeds}", seen])
-    grid(["function", "mistake", "costs", "named", "visible test"], rows, left={0, 1, 4})
+    grid(["function", "mistake", "costs", "killed", "named", "visible test"], rows, left={0, 1, 5})
+    for check, proof in found:
+        for pair in proof.alike:
+            print(f"{check.function}: {' and '.join(pair)} cannot be told apart, and need not be: their sentence is one"
+                  if len({m.says for m in check.mutants if m.name in pair}) == 1 else
+                  f"{check.function}: {' and '.join(pair)} cannot be told apart")
     right = sum(1 + len(check.variants) for check, _ in found)
+    unseen = sum(not n for _, proof in found for n in proof.noticed.values())
     faults = sum(len(proof.faults) for _, proof in found)
-    print(f"{len(rows)} mistakes, {right} right answers, {faults} faults")
+    print(f"{len(rows)} mistakes ({unseen} pass the visible test), {right} right answers, {faults} faults")
+
+
+def varied(made: Varied) -> None:
+    """What `autograder vary` made, one row a function; on stdout."""
+    grid(["function", "was", "arguments"],
+         [[new, old, ", ".join(made.order.get(new, [])) or "as they were"] for old, new in made.functions.items()],
+         left={0, 1, 2})
+    if made.arguments:
+        print("arguments: " + ", ".join(f"{new} for {old}" for old, new in made.arguments.items()))
+    for text in made.stays:
+        print(f"not varied: {text}")
+    print("not varied: the order of blocks inside of an array (gates in one matrix), and what a function returns")
+
+
+def each(items: Sequence[Any], label: str) -> Iterator[Any]:
+    """The items one by one, with a bar on stderr where that is a terminal."""
+    console = _console(sys.stderr)
+    if console is None:
+        yield from items
+        return
+    from rich.progress import track
+
+    yield from track(items, label, console=console, transient=True)
 
 
 def printable(text: object) -> str:
@@ -135,6 +239,10 @@ def _reason(result: Mapping[str, Any], before: str = "") -> str:
         return ""
     notes = result.get("notes") or [result["status"]]
     return before + printable(f"{result['status']}: {notes[0]}")
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:.1f} a second" if per_second >= 1 else f"one in {1 / max(per_second, 1e-9):.0f} s"
 
 
 def _number(value: Any) -> str:

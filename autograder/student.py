@@ -63,12 +63,14 @@ class Untransferable(StudentFailure):
 class Student(Protocol):
     """A student's notebook whose functions can be called."""
 
-    def call(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None) -> tuple[Any, tuple[Any, ...]]:
+    def call(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None,
+             budget: float | None = None) -> tuple[Any, tuple[Any, ...]]:
         """Call the notebook's global function `name` with copies of `args`.
 
         Returns the value and the arguments as they are after the call: an argument that the function changed differs
         from the one that was passed. Raises a StudentFailure and nothing else. `timeout` is in seconds; without it
-        the limit of a draw holds.
+        the limit of a draw holds. `budget` is in seconds of a processor, which no other program on a busy machine uses
+        up. A student that has an attribute `seconds_used` (its own seconds so far, see clock.py) is timed by it.
         """
         ...
 
@@ -77,7 +79,8 @@ class Student(Protocol):
 class Spoiler(Protocol):
     """A Student that can also be asked whether results share memory with arguments."""
 
-    def spoiled(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None) -> tuple[Any, ...]:
+    def spoiled(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None,
+                budget: float | None = None) -> tuple[Any, ...]:
         """Call the function, then change every array of its result in place; return the arguments as they are then.
 
         An argument that shares memory with the result differs from the one that was passed.

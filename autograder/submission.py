@@ -14,13 +14,15 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 MAX_BYTES = 32 << 20        # a notebook with many pictures has 5 MB
+MAX_PARTS = 3_000_000       # values in its JSON; 32 MB of "[]," would take 800 MB of this process
 MAX_CELLS = 1000
 MAX_SOURCE = 256 << 10      # characters a cell; the longest honest cell seen has 9,000
 
@@ -70,7 +72,7 @@ class CellSpec:
 
 @dataclass(frozen=True)
 class Template:
-    """An assignment as the course has it: its cells in order, and what else the release notebook says.
+    """One notebook of an assignment as the course has it: its cells in order, and what else the release says.
 
     `pictures` and `given` hold the sources of release cells that the gradebook does not know: pictures are not run
     when grading, and given text is the instructor's, so its HTML is left alone.
@@ -82,6 +84,11 @@ class Template:
     pictures: frozenset[str] = frozenset()
     given: frozenset[str] = frozenset()
     released: dict[str, str] = field(default_factory=dict)      # grade_id -> the text students got
+    notebook: str = ""          # its name; empty: the assignment's
+
+    @property
+    def name(self) -> str:
+        return self.notebook or self.assignment
 
     @property
     def points(self) -> float:
@@ -111,7 +118,7 @@ class Cell:
 
 @dataclass
 class Submission:
-    """A submission, rebuilt. `status`: graded (it can be run), or missing | unreadable | refused (0, with a reason)."""
+    """A submitted notebook, rebuilt. `status`: graded (can be run), or missing | unreadable | refused (0, and why)."""
 
     assignment: str
     student: str
@@ -121,6 +128,11 @@ class Submission:
     notes: list[str] = field(default_factory=list)
     incidents: list[dict[str, str]] = field(default_factory=list)
     kernelspec: dict[str, Any] = field(default_factory=dict)
+    notebook: str = ""          # its name; empty: the assignment's
+
+    @property
+    def name(self) -> str:
+        return self.notebook or self.assignment
 
     @property
     def source_hash(self) -> str:
@@ -130,8 +142,12 @@ class Submission:
 
     @property
     def solution_hash(self) -> str:
-        """The hash of the answers alone: a comment in another cell does not draw new inputs, a new answer does."""
-        return digest([[c.name, c.source] for c in self.cells if c.spec and c.spec.students])
+        """The hash of the answers: a remark in a given cell does not draw new inputs, a new answer does.
+
+        Added code counts: an answer that calls a function of an added cell would meet the same inputs with another one.
+        """
+        added = [["", c.source] for c in self.cells if not c.spec and c.cell_type == "code" and not c.trusted]
+        return digest([[c.name, c.source] for c in self.cells if c.spec and c.spec.students] + added)
 
 
 def digest(value: object) -> str:
@@ -145,12 +161,15 @@ class Unreadable(Exception):
     """Why a file cannot be taken: `status` is missing, refused or unreadable. It never leaves this module."""
 
     def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
+        super().__init__(_saved(reason))      # it may name a file
         self.status = status
 
 
-def read_bytes(folder: Path, name: str, root: Path) -> tuple[bytes, list[str]]:
-    """The bytes of the notebook `name` in `folder`, and notes. No link between `root` and the file is followed."""
+def read_bytes(folder: Path, name: str, root: Path, siblings: Collection[str] = ()) -> tuple[bytes, list[str]]:
+    """The bytes of the notebook `name` in `folder`, and notes. No link between `root` and the file is followed.
+
+    `siblings`: the names of the assignment's other notebooks, which are never taken for a renamed `name`.
+    """
     notes = []
     place = root
     for part in folder.relative_to(root).parts:
@@ -159,11 +178,11 @@ def read_bytes(folder: Path, name: str, root: Path) -> tuple[bytes, list[str]]:
             raise Unreadable("refused", f"'{place.relative_to(root)}' is a symbolic link; links are not followed")
     path = folder / f"{name}.ipynb"
     if not os.path.lexists(path):
-        others = sorted(p for p in folder.glob("*.ipynb")) if folder.is_dir() else []
+        others = _renamed(folder, name, siblings)
         if len(others) != 1:
             raise Unreadable("missing", f"there is no file '{name}.ipynb' in the submission")
         path = others[0]        # browsers rename a second download: "03_rnn (1).ipynb"
-        notes.append(f"the notebook is called '{path.name}'; graded as '{name}.ipynb'")
+        notes.append(f"the notebook is called '{_saved(path.name)}'; graded as '{name}.ipynb'")
     try:
         # O_NONBLOCK: opening a named pipe would wait for ever
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -180,8 +199,17 @@ def read_bytes(folder: Path, name: str, root: Path) -> tuple[bytes, list[str]]:
         return file.read(MAX_BYTES + 1), notes
 
 
+def _renamed(folder: Path, name: str, siblings: Collection[str]) -> list[Path]:
+    """Which file may be the notebook under another name: any, or, among siblings, one whose name begins alike."""
+    found = sorted(p for p in folder.glob("*.ipynb") if p.stem not in siblings) if folder.is_dir() else []
+    return [p for p in found if not siblings or re.fullmatch(re.escape(name) + r"[^0-9A-Za-z].*", p.stem, re.S)]
+
+
 def read_cells(data: bytes) -> tuple[list[dict[str, Any]], list[str]]:
     """The cells of a notebook of any format as plain dictionaries (type, source, grade_id, id, metadata), and notes."""
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_PARTS:
+        raise Unreadable("refused", f"the notebook has more than {MAX_PARTS // 1_000_000} million values: clear its "
+                                    "outputs, save it and hand it in again")
     try:
         nb = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -209,6 +237,11 @@ def read_cells(data: bytes) -> tuple[list[dict[str, Any]], list[str]]:
     return cells, notes
 
 
+def _saved(text: str) -> str:
+    """Without lone surrogates, which JSON and file names may hold and no file of ours can."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _plain(cell: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     """One cell with every field of the type that it must have."""
     source = cell.get("source", cell.get("input", ""))
@@ -216,7 +249,7 @@ def _plain(cell: dict[str, Any], notes: list[str]) -> dict[str, Any]:
         source = "".join(s for s in source if isinstance(s, str))
     if not isinstance(source, str):
         source = ""
-    source = source.encode("utf-8", "replace").decode("utf-8")      # a lone surrogate cannot be saved
+    source = _saved(source)
     source = source.replace("\r\n", "\n")
     kind = cell.get("cell_type")
     kind = kind if kind in TYPES else "markdown" if kind in ("heading", "html") else "code"
@@ -232,7 +265,7 @@ def _plain(cell: dict[str, Any], notes: list[str]) -> dict[str, Any]:
         "cell_type": kind, "source": source, "nbgrader": nbgrader,
         "grade_id": grade_id if isinstance(grade_id, str) else None,
         "id": cell_id if isinstance(cell_id, str) else None,
-        "tags": [str(t)[:40] for t in meta["tags"]][:10] if isinstance(meta.get("tags"), list) else [],
+        "tags": [_saved(str(t)[:40]) for t in meta["tags"][:10]] if isinstance(meta.get("tags"), list) else [],
     }
 
 
@@ -246,7 +279,7 @@ def rebuild(template: Template, cells: Iterable[dict[str, Any]], student: str = 
     code runs in the order in which the student saw it run. A cell whose metadata was lost on the way through another
     editor is found by its cell id.
     """
-    sub = Submission(template.assignment, student, [], kernelspec=dict(template.kernelspec))
+    sub = Submission(template.assignment, student, [], kernelspec=dict(template.kernelspec), notebook=template.name)
     specs = {c.name: c for c in template.cells}
     cells = list(cells)
     has = {c["grade_id"] for c in cells}
@@ -320,10 +353,15 @@ def unreadable(template: Template, student: str, status: str, reason: str) -> Su
     return sub
 
 
-def load(template: Template, root: Path, student: str) -> Submission:
-    """The submission of `student` below `root` (the folder `submitted`), rebuilt. Never raises on what is there."""
+def load(template: Template, root: Path, student: str, siblings: Collection[str] = (), folder: Path | None = None
+         ) -> Submission:
+    """The notebook of `student` below `root` (the folder `submitted`), rebuilt. Never raises on what is there.
+
+    `folder`: where it lies, if not in STUDENT/ASSIGNMENT.
+    """
     try:
-        data, notes = read_bytes(root / student / template.assignment, template.assignment, root)
+        place, root = (folder, folder) if folder else (root / student / template.assignment, root)
+        data, notes = read_bytes(place, template.name, root, siblings)
         cells, more = read_cells(data)
     except Unreadable as e:
         return unreadable(template, student, e.status, str(e))

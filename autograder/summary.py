@@ -58,6 +58,8 @@ class CheckRow:
     function: str
     points: float
     order: int
+    notebook: str = ""
+    forgeable: bool = False         # bare asserts without a Check: they ran beside the student's code
     shares: list[float] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)      # of the cells that lost points
     named: int = 0                                              # of these, with a misconception named
@@ -158,6 +160,11 @@ class Summary:
         return sum(s <= 0 for s in self.scores)
 
     @property
+    def forgeable(self) -> list[CheckRow]:
+        """The cells whose score a student's code could have decided, in the order of the notebook."""
+        return [c for c in self.check_order if c.forgeable]
+
+    @property
     def unprotected(self) -> int:
         """How many ran without a sandbox."""
         return sum(n for layers, n in self.layers if set(layers) <= {"none"})
@@ -195,11 +202,12 @@ def summarise(results: Iterable[Result]) -> Summary:
 
 
 def _checks(graded: Sequence[Result]) -> list[CheckRow]:
-    rows: dict[str, CheckRow] = {}
+    rows: dict[tuple[str, str], CheckRow] = {}
     for r in graded:
         for order, c in enumerate(r.get("cells") or []):
-            name = str(c.get("grade_id", ""))
-            row = rows.setdefault(name, CheckRow(name, function_of(c), _float(c.get("points")), order))
+            key = key_of(c)
+            row = rows.setdefault(key, CheckRow(key[1], function_of(c), _float(c.get("points")), order, key[0]))
+            row.forgeable |= bool(c.get("forgeable"))
             share = share_of(c.get("score"), row.points)
             row.shares.append(share)
             if share < 1:
@@ -281,6 +289,11 @@ def sentence_of(misconception: Mapping[str, Any], cell: Mapping[str, Any]) -> st
 def function_of(cell: Mapping[str, Any]) -> str:
     """The function that a cell grades; the cell's own name where there is no Check."""
     return str(cell.get("function") or cell.get("grade_id") or "")
+
+
+def key_of(cell: Mapping[str, Any]) -> tuple[str, str]:
+    """A cell of an assignment: its notebook and its name there. A result of one notebook may leave the notebook out."""
+    return str(cell.get("notebook") or ""), str(cell.get("grade_id", ""))
 
 
 def readable(name: str) -> str:

@@ -26,6 +26,7 @@ import re
 import socket
 import struct
 import time
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,7 @@ _HEX_INT = re.compile(rf"-?0x[0-9a-f]{{1,{INT_DIGITS_MAX}}}", re.ASCII)
 _HEX_FLOAT = re.compile(r"-?(?:0x[01]\.[0-9a-f]{1,13}p[+-][0-9]{1,4}|inf)|nan", re.ASCII)
 _SEQUENCES: dict[str, Any] = {"l": list, "t": tuple, "s": set, "z": frozenset}
 _TAG_OF = {kind: tag for tag, kind in _SEQUENCES.items()}
+_DICTS = (dict, defaultdict, OrderedDict, Counter)      # these come out as a dict
 
 
 class WireError(ValueError):
@@ -84,15 +86,17 @@ def _tree(value: Any, buffers: list[bytes], depth: int) -> Any:
         return value if -1 << 63 <= value < 1 << 63 else {"i": _long(value)}
     if kind is float:
         return {"f": value.hex()}
-    if kind is str:
-        return _text(value, buffers)
+    if kind is str or kind is np.str_:          # an entry of an array of words
+        return _text(str(value), buffers)
     if depth >= DEPTH_MAX:
         raise NotData(f"a {kind.__name__} nested more than {DEPTH_MAX} deep")
     if kind is np.ndarray:
         return {"a": [_raw(value, buffers), list(value.shape)]}
     if kind in _TAG_OF:
         return {_TAG_OF[kind]: [_tree(item, buffers, depth + 1) for item in value]}
-    if kind is dict:
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):       # a namedtuple: honest, and no more than a tuple
+        return {"t": [_tree(item, buffers, depth + 1) for item in value]}
+    if kind in _DICTS:
         return {"d": [[_tree(k, buffers, depth + 1), _tree(v, buffers, depth + 1)] for k, v in value.items()]}
     if isinstance(value, np.generic) and kind.__module__ == "numpy":
         return {"n": _raw(np.asarray(value), buffers)}
@@ -227,7 +231,8 @@ def _two(body: Any) -> tuple[Any, Any]:
 def _array(name: Any, shape: Any, buffers: _Buffers) -> Any:
     if type(name) is not str or name not in _DTYPES or type(shape) is not list or len(shape) > DIMENSIONS_MAX:
         raise WireError("an array of an unknown dtype or too many axes")
-    if not all(type(n) is int and 0 <= n <= FRAME_MAX for n in shape):
+    # Also where one axis is 0: a shape is told to the student, and fifteen more axes would hold a secret number.
+    if not all(type(n) is int and n >= 0 for n in shape) or math.prod(max(n, 1) for n in shape) > FRAME_MAX:
         raise WireError("an axis of an impossible length")
     dtype = _DTYPES[name]
     flat = np.frombuffer(buffers.take(math.prod(shape) * dtype.itemsize), dtype=dtype)
@@ -268,26 +273,30 @@ def send(sock: socket.socket, value: Any, deadline: float | None = None) -> None
     sock.sendall(frame)             # its time-out is for the whole frame
 
 
-def recv(sock: socket.socket, deadline: float | None = None, tick: Callable[[], None] | None = None) -> Any:
+def recv(sock: socket.socket, deadline: float | None = None, tick: Callable[[], None] | None = None,
+         later: Callable[[], float] | None = None) -> Any:
     """The next value, complete before `deadline`: a peer that sends a byte every second gains nothing.
 
-    `tick` is called about every 0.2 s of waiting; what it raises ends the wait. Raises WireError, TimeoutError,
-    EOFError where the peer has closed, OSError.
+    `tick` is called about every 0.2 s of waiting; what it raises ends the wait. `later` is asked at the deadline for
+    another one, or raises TimeoutError. Raises WireError, TimeoutError, EOFError where the peer has closed, OSError.
     """
-    prefix = _exactly(sock, _PREFIX.size, deadline, tick)
+    prefix = _exactly(sock, _PREFIX.size, deadline, tick, later)
     header, size = _sizes(prefix)
-    return loads(prefix + _exactly(sock, header + size, deadline, tick))
+    return loads(prefix + _exactly(sock, header + size, deadline, tick, later))
 
 
-def _exactly(sock: socket.socket, count: int, deadline: float | None, tick: Callable[[], None] | None) -> bytearray:
+def _exactly(sock: socket.socket, count: int, deadline: float | None, tick: Callable[[], None] | None,
+             later: Callable[[], float] | None) -> bytearray:
     data = bytearray(count)
     view, got = memoryview(data), 0
     next_tick = time.monotonic() + TICK
     while got < count:
         now = time.monotonic()
-        left = None if deadline is None else deadline - now
-        if left is not None and left <= 0:
-            raise TimeoutError
+        if deadline is not None and now >= deadline:
+            if later is None:
+                raise TimeoutError
+            deadline = later()
+        left = None if deadline is None else max(deadline - now, 1e-3)
         if tick is not None and now >= next_tick:
             tick()
             next_tick = now + TICK

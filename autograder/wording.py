@@ -5,17 +5,19 @@ Shapes, sizes by their letters, tags of draws and the student's own line may be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autograder import hints
 from autograder.check import Check
 from autograder.compare import described
-from autograder.describe import Case, describe, shared_property
 from autograder.draws import Draw
 from autograder.misconception import Outcome, tolerance
+from autograder.properties import features, real_positions, shared_property, vanishing
 from autograder.result import PartResult
+from autograder.structure import Case, describe
 from autograder.student import StudentDied, StudentError, StudentTimeout, Untransferable
 
 if TYPE_CHECKING:
@@ -94,8 +96,8 @@ def message(check: Check, outcomes: Sequence[Outcome], states: Sequence[PartStat
     if without:
         first = without[0]
         told = failed(check, first)
-        judged = [o.draw for o in outcomes if o.got is not None]
-        where = shared_property([o.draw for o in without], judged, otherwise="fails unless {}")
+        judged = [features(check, o.draw) for o in outcomes if o.got is not None]
+        where = shared_property([features(check, o.draw) for o in without], judged, otherwise="fails unless {}")
         how = "on every draw" if len(without) == len(outcomes) else where or "on some draws"
         verb = "" if isinstance(first.failure, (StudentTimeout, StudentDied)) else "raises " if isinstance(
             first.failure, StudentError) else ""
@@ -129,8 +131,13 @@ def _list(names: Sequence[str]) -> str:
 
 
 def part_sentences(check: Check, outcomes: Sequence[Outcome], states: Sequence[PartState],
-                   parts: Sequence[PartResult], explained: set[str]) -> None:
-    """Write into each lost part why it was lost; a sentence that another part says already is not repeated."""
+                   parts: Sequence[PartResult], explained: set[str],
+                   answer: Callable[[Draw], Outcome] | None = None) -> None:
+    """Write into each lost part why it was lost; a sentence that another part says already is not repeated.
+
+    answer: calls the student's function on one more draw, where the draws that were made do not tell; None if it
+    cannot be called any more.
+    """
     said: set[str] = set()
     for state, result in zip(states, parts, strict=True):
         if result.ok:
@@ -138,14 +145,15 @@ def part_sentences(check: Check, outcomes: Sequence[Outcome], states: Sequence[P
         sentence = state.sentence
         names = [n for n in check.names if n in state.failed] or [n for n in check.names if n in state.bad_form]
         for name in [] if sentence else names:
-            sentence = _about(check, outcomes, state, name, name in explained)
+            sentence = _about(check, outcomes, state, name, name in explained, answer)
             if sentence and sentence not in said:
                 break
         result.sentence = sentence if sentence not in said else ""
         said.add(sentence)
 
 
-def _about(check: Check, outcomes: Sequence[Outcome], state: PartState, name: str, explained: bool) -> str:
+def _about(check: Check, outcomes: Sequence[Outcome], state: PartState, name: str, explained: bool,
+           answer: Callable[[Draw], Outcome] | None) -> str:
     k = check.names.index(name)
     here = [outcomes[i] for i in state.draws]
     form = next((o.verdicts[k].form for o in here if o.verdicts and o.verdicts[k].form), None)
@@ -162,16 +170,20 @@ def _about(check: Check, outcomes: Sequence[Outcome], state: PartState, name: st
         labels = [n for n, v in judged[0].draw.tags.items() if v is True]
         where = f" at the draw with {' and '.join(labels)}" if labels else ""
         return named(check, k, f"{value.sentence}{where}: {check.nan_hint}")
-    if value.kind in ("type", "shape", "length"):
+    lists = all(type(v) in (list, tuple) for v in ((judged[0].got or [])[k], judged[0].want[k]))
+    if value.kind in ("type", "shape") or value.kind == "length" and not lists:
         return named(check, k, value.sentence + _as_transposed(judged[0], k))
     if explained:
         return named(check, k, "the values differ; see below")
-    cases = [Case(o.draw, (o.got or [])[k], o.verdicts[k].got, o.want[k], tolerance(check, k, o.draw), o.right(k))
-             for o in outcomes if o.verdicts]
+    axes = check.results[k].axes
+    cases = [Case(features(check, o.draw), (o.got or [])[k], o.verdicts[k].got, o.want[k], tolerance(check, k, o.draw),
+                  o.right(k), real_positions(check, o.draw, axes)) for o in outcomes if o.verdicts]
     try:
-        return named(check, k, describe(cases, check.results[k].axes))
+        told = describe(cases, axes, lambda: vanishing(check, k, judged, answer) if answer else None)
     except (TypeError, ValueError, OverflowError, RecursionError):      # describing odd results must not cost a grade
         return named(check, k, "the values differ")
+    first = "" if told.found else next(iter(hints.of(check)), "")
+    return named(check, k, told.sentence + (f". {first}" if first else ""))
 
 
 def _as_transposed(outcome: Outcome, k: int) -> str:

@@ -5,11 +5,13 @@
 The first process (the zygote) has NumPy and `minigrad.course` loaded and runs none of a student's code. It obeys the
 trusted side on the control socket FD: one JSON object a line, one answer each.
 
-    {"fork": {"scratch", "memory", "files", "cpu"}} + a descriptor   ->  {"pid": 17}
-    {"kill": 17, "patience": 0.1}                                    ->  {"status": 9}
+    {"fork": true} + a descriptor       ->  {"pid": 17}, or {"failed": "..."} where the system has no process left
+    {"kill": 17, "patience": 0.1}       ->  {"status": 9}
 
-It is gone with the trusted side: the end of the control socket ends it and its children. A child locks itself up
-(confine.py), says so on its own socket, and answers there until it is killed. It holds nothing secret and decides
+It is gone with the trusted side: the end of the control socket ends it and its children. A child reads its terms
+{"scratch", "memory", "files", "cpu"} from its own socket, which is the descriptor, locks itself up (confine.py), says
+so there, and answers there until it is killed. The terms never pass through the zygote: a child inherits what the
+zygote's memory has ever held, and could find the folder of another child in it. It holds nothing secret and decides
 nothing: no checks, no reference, no path of the course, no other submission, no gradebook.
 """
 
@@ -65,15 +67,22 @@ class Zygote:
                 return
             command = json.loads(line)
             if "fork" in command:
-                pid = os.fork()
-                if pid == 0:
-                    be_child(fds[0], command["fork"], self)
-                self.children.add(pid)
-                self.answer(pid=pid)
+                self._fork(fds[0])
             else:
                 self.answer(status=self._kill(int(command["kill"]), float(command.get("patience", 0))))
             for fd in fds:
                 os.close(fd)
+
+    def _fork(self, fd: int) -> None:
+        try:
+            pid = os.fork()
+        except OSError as e:        # another submission's threads may hold the last numbers that a container has
+            self.answer(failed=str(e.strerror))
+            return
+        if pid == 0:
+            be_child(fd, self)
+        self.children.add(pid)
+        self.answer(pid=pid)
 
     def _line(self) -> tuple[bytes, list[int]]:
         data, fds, *_ = socket.recv_fds(self.control, 1 << 16, 1)
@@ -147,14 +156,14 @@ def loaded_libraries() -> list[Path]:
 
 # ----- The child
 
-def be_child(fd: int, wanted: dict[str, Any], zygote: Zygote) -> NoReturn:
-    """Never returns: lock up, then answer the session until its socket ends."""
+def be_child(fd: int, zygote: Zygote) -> NoReturn:
+    """Never returns: take the terms, lock up, then answer the session until its socket ends."""
     try:
         parent = os.getppid()
         os.dup2(fd, SESSION)
         session = socket.socket(fileno=SESSION)
         try:
-            descriptors = lock_up(wanted, zygote)
+            descriptors = lock_up(wire.recv(session), zygote)
         except Exception as e:
             wire.send(session, {"failed": f"{type(e).__name__}: {e}"[:500]})
             os._exit(70)
@@ -212,7 +221,7 @@ def serve(session: socket.socket, notebook: Any) -> None:
         if request["op"] == "run":
             reply = notebook.run(request["source"], request["file"], request["limit"])
         else:
-            reply = notebook.call(request["name"], request["args"])
+            reply = notebook.call(request["name"], request["args"], spoil=request["spoil"])
         reply["id"] = number
         try:
             frame = wire.dumps(reply)

@@ -1,6 +1,7 @@
 """The processes that grade: a plan goes to each once, then a student's name, and an outcome comes back to be written.
 
-Each has a warm sandbox of its own and writes nothing of the course: driver.py, the one writer, does.
+Each has a warm sandbox of its own and writes nothing of the course: driver.py, the one writer, does. A run needs as
+much memory for a class of 5,000 as for one of 50: a few submissions are under way at a time, and nothing is kept.
 """
 
 from __future__ import annotations
@@ -9,17 +10,22 @@ import atexit
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder import pipeline, submission
+from autograder import lean, pipeline, sheet
 from autograder.course import Course
-from autograder.sandbox import Limits, Sandbox
-from autograder.submission import Template
+from autograder.sandbox import Limits, NoSandbox, Sandbox
+from autograder.sheet import HandedIn, Sheet
+
+How = Callable[["Plan", Sequence[str]], Iterator["Outcome"]]     # grade these: here, or elsewhere (cluster.py)
+AHEAD = 2               # submissions a process that are sent out and not written: none waits for the writer
 
 
 @dataclass(frozen=True)
@@ -27,37 +33,52 @@ class Plan:
     """All that a worker needs to grade a submission of one assignment; it can be sent to another process."""
 
     root: Path
-    template: Template
+    sheet: Sheet
     layer: str | None
     limits: Limits
+    folders: dict[str, Path] = field(default_factory=dict)      # whose notebooks lie elsewhere: an earlier attempt
+
+
+@dataclass(frozen=True)
+class Used:
+    """Seconds of a processor: what students' code computed, and what the grader did around it."""
+
+    students: float = 0.0
+    grader: float = 0.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One submission, graded: the result, the notebook's JSON text, cells without an answer, when it was handed in."""
+    """One submission, graded: the result, its notebooks' JSON texts by name, the (notebook, cell) pairs without an
+    answer, when it was handed in, what it took."""
 
     student: str
     result: dict[str, Any]
-    notebook: str
-    blank: frozenset[str]
+    notebooks: dict[str, str]
+    blank: frozenset[tuple[str, str]]
     timestamp: str | None
+    used: Used = field(default=Used(), compare=False)
 
 
 class Worker:
     """Grades submissions one after the other in one warm sandbox."""
 
     def __init__(self, plan: Plan) -> None:
+        lean.prepare()
         self.plan = plan
         self.course = Course.open(plan.root)
-        self.assignment = self.course.load(plan.template.assignment)
+        self.checks = pipeline.load_checks(self.course, plan.sheet)
         self.sandbox = Sandbox(plan.layer, plan.limits)
 
     def grade(self, student: str) -> Outcome:
         """Read and grade one student's submission."""
-        sub = submission.load(self.plan.template, self.course.submitted, student)
-        return outcome(self.course, sub, self.grade_loaded(sub))
+        began, before = time.process_time(), self.sandbox.students_seconds
+        work = sheet.load(self.plan.sheet, self.course.submitted, student, self.plan.folders.get(student))
+        graded = self.grade_loaded(work)
+        students = self.sandbox.students_seconds - before       # below 0: a new sandbox, which counts from 0
+        return outcome(work, graded, students if students > 0 else self.sandbox.students_seconds, began)
 
-    def grade_loaded(self, sub: submission.Submission) -> pipeline.Graded:
+    def grade_loaded(self, work: HandedIn) -> pipeline.Graded:
         """Grade a submission that has been read.
 
         Whatever fails on our side (a sandbox that was killed from outside, a bug) is tried once more in a new sandbox,
@@ -67,10 +88,10 @@ class Worker:
         for attempt in (1, 2):
             try:
                 return pipeline.grade_submission(
-                    self.course, plan.template, self.assignment, sub, self.sandbox, plan.limits)
+                    self.course, plan.sheet, self.checks, work, self.sandbox, plan.limits)
             except Exception as e:
                 if attempt == 2:
-                    return pipeline.not_graded(plan.template, sub, plan.limits, e)
+                    return pipeline.not_graded(plan.sheet, work, plan.limits, e)
                 self.sandbox.close()
                 self.sandbox = Sandbox(plan.layer, plan.limits)
         raise AssertionError
@@ -79,27 +100,13 @@ class Worker:
         self.sandbox.close()
 
 
-def outcome(course: Course, sub: submission.Submission, graded: pipeline.Graded) -> Outcome:
-    """Put what is to be written into a form that another process can send."""
+def outcome(work: HandedIn, graded: pipeline.Graded, students: float, began: float) -> Outcome:
+    """Put what is to be written into a form that another process can send. `began`: our process time at its start."""
     import nbformat
 
-    blank = {c.name for c in sub.cells if c.spec and c.spec.solution and (c.missing or c.source == c.spec.source)}
-    return Outcome(sub.student, graded.result, nbformat.writes(graded.notebook, version=4), frozenset(blank),
-                   timestamp(course.submitted / sub.student / sub.assignment))
-
-
-def timestamp(folder: Path) -> str | None:
-    """When the submission came in: nbgrader's collect writes `timestamp.txt`. None where it holds no date."""
-    path = folder / "timestamp.txt"
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > 1000:
-        return None
-    text = path.read_text(encoding="utf-8", errors="replace").strip()
-    try:
-        from nbgrader.utils import parse_utc
-
-        return text if text and parse_utc(text) else None
-    except (ValueError, OverflowError, TypeError):
-        return None
+    texts = {name: nbformat.writes(notebook, version=4) for name, notebook in graded.notebooks.items()}
+    return Outcome(work.student, graded.result, texts, work.blank, work.timestamp,
+                   Used(students, time.process_time() - began))
 
 
 def cores() -> int:
@@ -109,61 +116,82 @@ def cores() -> int:
 
 # ----- One worker a process
 
-_worker: Worker | None = None
+_worker: Worker | Exception | None = None
 
 
 def _start(plan: Plan) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C goes to the whole group; the parent decides
     signal.signal(signal.SIGTERM, _stop)
-    _worker = Worker(plan)
-    atexit.register(_worker.close)                  # removes the sandbox's folder
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _worker = Worker(plan)
+    except Exception as e:      # an error here would reach the parent as a broken pool, without a word why
+        _worker = e if isinstance(e, NoSandbox) else RuntimeError(f"{type(e).__name__}: {e}")
+    else:
+        atexit.register(_worker.close)              # removes the sandbox's folder
 
 
 def _stop(*signal_and_frame: object) -> None:
     """End at once, also in the middle of a notebook; the pool would catch a SystemExit and go on."""
-    if _worker is not None:
+    if isinstance(_worker, Worker):
         _worker.close()
     os._exit(1)
 
 
+def _end_with_parent() -> None:
+    """Where the parent is killed, a worker would wait for work for ever: each holds the other end of its queue."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        _stop()
+
+
 def _grade(student: str) -> Outcome:
+    if isinstance(_worker, Exception):
+        raise _worker
     assert _worker is not None
     return _worker.grade(student)
 
 
 def outcomes(plan: Plan, students: Sequence[str], jobs: int) -> Iterator[Outcome]:
-    """Grade `students` in up to `jobs` processes and yield each as it is done.
+    """Grade `students` in up to `jobs` processes and yield each as it is done. Raises NoSandbox before the first.
 
-    The first worker lives here: it raises NoSandbox before anything is started, and where a worker process is lost (the
-    machine ran out of memory) it grades what that one left.
+    Where a process is lost (the machine ran out of memory) half as many take over what is left, and in the end this one
+    alone, which grades in any case when there is one job.
     """
-    if not students:
-        return
-    left = list(students)
-    own = Worker(plan)
-    try:
-        if min(jobs, len(left)) > 1:
-            for out in _parallel(plan, list(left), min(jobs, len(left))):
-                left.remove(out.student)
-                yield out
-        for student in left:
-            yield own.grade(student)
-    finally:
-        own.close()
+    left = dict.fromkeys(students)
+    while (jobs := min(jobs, len(left))) > 1:
+        for out in _parallel(plan, list(left), jobs):
+            del left[out.student]
+            yield out
+        jobs //= 2
+    if left:
+        own = Worker(plan)
+        try:
+            for student in left:
+                yield own.grade(student)
+        finally:
+            own.close()
 
 
-def _parallel(plan: Plan, students: list[str], jobs: int) -> Iterator[Outcome]:
+def _parallel(plan: Plan, students: Sequence[str], jobs: int) -> Iterator[Outcome]:
+    """Outcomes of a pool of processes, until all are there or a process was lost."""
     # spawn: this process has threads and database handles by now, which a fork would share
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_start, initargs=(plan,))
     waiting: set[Future[Outcome]] = set()
+    to_send = iter(students)
     try:
-        waiting = {pool.submit(_grade, s) for s in students}
-        while waiting:
+        while True:
+            while len(waiting) < AHEAD * jobs and (student := next(to_send, None)) is not None:
+                with lean.one_thread():     # a process may start now, and reads this before it loads NumPy
+                    waiting.add(pool.submit(_grade, student))
+            if not waiting:
+                return
             ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in ready:
-                yield future.result()
+            while ready:                    # each is let go of when it is written
+                yield ready.pop().result()
     except BrokenProcessPool:
         return
     except BaseException:       # Ctrl-C, a full disk: do not wait a minute for the notebook that each worker is at

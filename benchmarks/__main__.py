@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import bahdanau, charlm, ngrams, ops_steps, recurrent, skipgram, tensor_steps, transformer
+from . import bahdanau, charlm, grading, ngrams, ops_steps, recurrent, skipgram, tensor_steps, transformer
 from .pairs import Row, compare
 from .steps import CHAIN
 
@@ -73,7 +73,7 @@ BENCHMARKS = {"operations": operations, "tape": tape, "forecasting": forecasting
               "recurrent": recurrent.layers, "characters": recurrent.characters,
               "bahdanau": bahdanau.bahdanau, "transformer": transformer.transformer,
               "decoding": transformer.decoding, "charlm": charlm.to_the_same_loss, "ngrams": ngrams.counting,
-              "skipgram": skipgram.skipgram}
+              "skipgram": skipgram.skipgram, "grading": grading.grading}
 
 
 def _load() -> float | None:
@@ -86,12 +86,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which (default: all)")
     parser.add_argument("--pairs", type=int, default=9, help="pairs of turns (default 9)")
+    parser.add_argument("--class", dest="sizes", type=int, nargs="+", default=[40], metavar="N",
+                        help="grading: sizes of the class (default 40; stock needs seconds a submission)")
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/<name>.json each)")
     options = parser.parse_args()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     for name in options.names or BENCHMARKS:
         load = _load()
-        result = BENCHMARKS[name](options.pairs)
+        result = BENCHMARKS[name](options.pairs, **({"sizes": sorted(options.sizes)} if name == "grading" else {}))
         rows: list[Row] = result["rows"]
         print(f"\n{name}: {(BENCHMARKS[name].__doc__ or '').strip()}")
         for row in rows:

@@ -16,6 +16,8 @@ def table(name: str) -> str:
     record = json.loads((RESULTS / f"{name}.json").read_text())
     if "geometric_means" in record:
         return _grid(record)
+    if "a_further_submission" in record:
+        return _grading(record)
     lines = ["| row | ratio | quartiles | ours | theirs | limit |", "|---|---|---|---|---|---|"]
     for r in record["rows"]:
         limit = "" if r["limit"] is None else f"{r['limit']:g}, {'held' if r['held'] else 'missed'}"
@@ -48,11 +50,28 @@ def _grid(record: dict[str, Any]) -> str:
     return "\n".join([*lines, f"All rows together: {every[0]:.2f}, limit {every[1]:g}.", "", _when(record)])
 
 
+def _grading(record: dict[str, Any]) -> str:
+    """Whole commands on a class, and what one more submission costs."""
+    lines = ["| | `autograder grade` | stock `nbgrader autograde` | times faster | at least |", "|---|---|---|---|---|"]
+    for r in record["rows"]:
+        lines.append(f"| {r['name']} | {r['ours']:.1f} s | {r['theirs']:.0f} s | {1 / r['ratio']:.1f} | "
+                     f"{1 / r['limit']:.0f}, {'held' if r['held'] else 'missed'} |")
+    one = record["a_further_submission"]
+    text = (f"Between {one['between'][0]} and {one['between'][1]} submissions, one more takes "
+            f"{one['wall_seconds'] * 1e3:.0f} ms of the wall; its student's code computes for "
+            f"{one['students_processor_seconds'] * 1e3:.0f} ms on one of {record['cores']} cores, so the grader's own "
+            f"part is {one['own_wall_seconds'] * 1e3:.0f} ms (limit {record['limit_own_wall_seconds'] * 1e3:.0f}, "
+            f"{'held' if record['held'] else 'missed'}).")
+    return "\n".join([*lines, "", text, "", _when(record)])
+
+
 def _when(record: dict[str, Any]) -> str:
     """Date, command, machine."""
     load = record.get("load") or [None, None]
     beside = "" if load[0] is None else f", load {load[0]:g} before and {load[1]:g} after"
     command = f"python -m benchmarks {record['benchmark']} --pairs {record['rows'][0]['pairs']}"
+    if "a_further_submission" in record:
+        command += " --class " + " ".join(r["name"].rpartition(" ")[2] for r in record["rows"])
     return f"{record['date']}, `{command}`, {record['machine']}, {record['cores']} cores{beside}."
 
 

@@ -84,6 +84,10 @@ def _parser(verbs: Mapping[str, Callable[..., int]], version: str) -> tuple[Pars
     option("folder", metavar="DIR", type=Path, help="where to copy to; made if missing")
     option("names", metavar="NAME", nargs="*", help="only these assignments")
     option("--force", action="store_true", help="overwrite files that you changed")
+    option = parsers["watch"].add_argument
+    option("notebook", metavar="NOTEBOOK", type=Path, help="a notebook, or a folder that holds one")
+    option("--once", action="store_true", help="run once and end")
+    option("--seconds", type=_number(float, 1), default=60.0, metavar="S", help="limit of a run (60)")
     for verb in parsers.values():
         verb.add_argument("--json", action="store_true", help="machine-readable, on stdout")
     return main, parsers

@@ -110,6 +110,48 @@ def exercises(args: argparse.Namespace) -> int:
     return OK
 
 
+def watch(args: argparse.Namespace) -> int:
+    """Run a notebook's visible tests each time it is saved.
+
+    Ctrl-C ends it. With --once the exit code is 1 unless all tests pass.
+
+    Example:
+      minigrad watch mywork/03_rnn/03_rnn.ipynb
+      minigrad watch mywork/03_rnn --once
+    """
+    from . import watch as watching
+    notebook = watching.find(args.notebook)
+    if args.once:
+        report = watching.run(notebook, args.seconds)
+        _show_report(args, report, {f.name for f in report.functions})
+        return OK if report.passing else MISSED
+    say(f"watching {notebook}: save it, and its visible tests run (Ctrl-C ends this)")
+    try:
+        watching.watch(notebook, lambda report, changed: _show_report(args, report, changed), say, args.seconds)
+    except KeyboardInterrupt:
+        say("\nstopped watching")
+    return OK
+
+
+def _show_report(args: argparse.Namespace, report: Any, changed: set[str]) -> None:
+    """The table, what changed at its head, and what the tests said of it."""
+    from .experiments._console import Console
+    if args.json:
+        emit(report.to_dict())
+        return
+    ordered = sorted(report.functions, key=lambda f: f.name not in changed)
+    passing = sum(f.state == "passes" for f in report.functions)
+    for f in ordered:
+        if f.name in changed and f.message and f.state != "not written yet":
+            print(f"{f.message}\n")
+    for text in report.stopped:
+        print(f"{text}\n")
+    marks = {"passes": "\u2713", "does not pass yet": "\u2717"}
+    Console().table(f"{passing} of {len(ordered)} visible tests pass ({report.seconds:.1f} s)",
+                    ["", "function", "visible test"],
+                    [[marks.get(f.state, "\u25cb"), f.name, f.state] for f in ordered])
+
+
 def doctor(args: argparse.Namespace) -> int:
     """Say what this machine has, and what to install where it is missing.
 
@@ -139,7 +181,7 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {"list": list_, "run": run, "sample": sample,
-                                                         "exercises": exercises, "doctor": doctor}
+                                                         "exercises": exercises, "watch": watch, "doctor": doctor}
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -168,7 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _code(error: MinigradError) -> int:
     """2 where other words would have helped, 1 where the run itself went wrong."""
     from .experiments import UnknownExperiment
-    wrong = (UnknownExperiment, DeviceError, StateError, handout.ExercisesError)
+    from .watch import WatchError
+    wrong = (UnknownExperiment, DeviceError, StateError, handout.ExercisesError, WatchError)
     return WRONG_USE if isinstance(error, wrong) else MISSED
 
 

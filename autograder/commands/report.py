@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from autograder.cli import emit, folder_argument, json_option
-from autograder.errors import AutograderError
 
 
 @click.command("report")
@@ -13,27 +12,23 @@ from autograder.errors import AutograderError
 @click.argument("assignment")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: DIR/reports/ASSIGNMENT.html.")
 @click.option("--title", default="", help="The headline. Default: the assignment's name.")
+@click.option("--anonymous", is_flag=True, help="Pseudonyms for students, so that a class may see it.")
 @click.option("--explain/--terse", default=True, help="A line below each heading says how to read it (default).")
 @json_option
-def command(folder: Path, assignment: str, out: Path | None, title: str, explain: bool, as_json: bool) -> None:
-    """Write the class report of ASSIGNMENT, one HTML page.
+def command(folder: Path, assignment: str, out: Path | None, title: str, anonymous: bool, explain: bool,
+            as_json: bool) -> None:
+    """Write the class report of ASSIGNMENT, one HTML page; its path goes to stdout.
 
-    Scores, hardest checks, misconceptions, incidents. It names students: it is for the instructor. Its path goes to
-    stdout.
+    Scores, hardest checks, misconceptions with examples, incidents, near-identical submissions. It names students
+    (but for --anonymous): it is for the instructor.
 
     \b
     Example:
       autograder report mycourse 03_rnn --out report.html
     """
-    from autograder.course import Course
-    from autograder.report import load_results, write_report
+    from autograder.report import make
 
-    found = Course.open(folder)
-    found.require(assignment)
-    if not any(found.results(assignment).glob("*.json")):
-        raise AutograderError(f"nothing of '{assignment}' is graded yet: autograder grade {found.shown} {assignment}")
-    path = write_report(load_results(found.root, assignment), out or found.root / "reports" / f"{assignment}.html",
-                        title=title, explain=explain)
+    path = make(folder, assignment, out=out, title=title, explain=explain, anonymous=anonymous)
     if as_json:
         emit({"report": str(path)})
     else:

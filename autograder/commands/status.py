@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
@@ -9,29 +10,30 @@ from autograder.cli import emit, folder_argument, json_option
 
 @click.command("status")
 @folder_argument
+@click.argument("assignment", required=False)
 @json_option
-def command(folder: Path, as_json: bool) -> None:
-    """List the assignments: handed in, graded, mean score.
+def command(folder: Path, assignment: str | None, as_json: bool) -> None:
+    """List the assignments, or the submissions of one.
+
+    Handed in, graded, waiting for `grade`, waiting for a person, errors of the grader, scores, and what was graded by
+    other checks than there are now. With ASSIGNMENT a row a student, with points by hand and late penalties.
 
     \b
     Example:
       autograder status mycourse
+      autograder status mycourse 03_rnn
     """
-    from autograder import show
-    from autograder.course import Course, read_json
+    from autograder import show, status
 
-    found = Course.open(folder)
-    rows = []
-    for name in found.assignments():
-        students = found.students(name)
-        results = [r for r in (read_json(found.result_path(name, s)) for s in students) if isinstance(r, dict)]
-        scores = [float(r.get("score", 0)) for r in results]
-        rows.append({
-            "assignment": name, "submitted": len(students), "graded": len(results),
-            "unreadable": sum(r.get("status") != "graded" for r in results),
-            "mean": round(sum(scores) / len(scores), 2) if scores else None,
-            "max_score": max((float(r.get("max_score", 0)) for r in results), default=None)})
-    if as_json:
-        emit(rows)
+    if assignment is None:
+        assignments, copied = status.status(folder), status.last_backup(folder)
+        if as_json:
+            emit([dataclasses.asdict(row) for row in assignments])
+        else:
+            show.status(assignments, copied)
     else:
-        show.status(rows)
+        students = status.students(folder, assignment)
+        if as_json:
+            emit([dataclasses.asdict(row) for row in students])
+        else:
+            show.students(students)

@@ -16,7 +16,7 @@ def normal(check, rng, size, scale=0.7, inputs=1.0):
     """Normal arrays for all arguments; those called x or xs are `inputs` times as large."""
     H, D = size["H"], size["D"]
     args = check.normal(rng, size | {"4H": 4 * H, "H+D": H + D, "2H+D": 2 * H + D}, scale)
-    return tuple(a * inputs if named.name in ("x", "xs") else a for named, a in zip(check.args, args, strict=True))
+    return tuple(a * inputs if named.name in ("x", "xs") else a for named, a in zip(check.written, args, strict=True))
 
 
 # ----- 1. The gates

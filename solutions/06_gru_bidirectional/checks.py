@@ -16,7 +16,7 @@ def normal(check, rng, size, scale=0.7, inputs=1.0):
     """Normal arrays for all arguments; x is `inputs` times as large."""
     H, D = size["H"], size["D"]
     args = check.normal(rng, size | {"H+D": H + D, "3H": 3 * H}, scale)
-    return tuple(a * inputs if named.name == "x" else a for named, a in zip(check.args, args, strict=True))
+    return tuple(a * inputs if named.name == "x" else a for named, a in zip(check.written, args, strict=True))
 
 
 # ----- 1. One step of a GRU

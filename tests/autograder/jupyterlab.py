@@ -97,15 +97,19 @@ class Lab:
 
     def open(self, notebook: str) -> Page:
         """The notebook in a tab of its own, once its kernel is ready."""
-        url = f"http://127.0.0.1:{self.port}/doc/tree/{notebook}?reset&token={TOKEN}"
+        page = self.tab(f"/doc/tree/{notebook}?reset&token={TOKEN}")
+        _wait(lambda: page.js(READY), f"the kernel of {notebook}")
+        page.js(f"jupyterapp.shell.activateById({TAB}.id)")
+        return page
+
+    def tab(self, path: str) -> Page:
+        """A page of the server in a tab of its own."""
         request = urllib.request.Request(f"{self.devtools}/json/new?about:blank", method="PUT")
         with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
             page = Page(json.load(reply)["webSocketDebuggerUrl"])
         self.stack.callback(page.socket.close)
         page.call("Emulation.setDeviceMetricsOverride", width=WIDTH, height=HEIGHT, deviceScaleFactor=1, mobile=False)
-        page.call("Page.navigate", url=url)
-        _wait(lambda: page.js(READY), f"the kernel of {notebook}")
-        page.js(f"jupyterapp.shell.activateById({TAB}.id)")
+        page.call("Page.navigate", url=f"http://127.0.0.1:{self.port}{path}")
         return page
 
 

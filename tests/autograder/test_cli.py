@@ -118,8 +118,10 @@ def test_grade_prints_the_table_to_stdout_and_progress_to_stderr(
     assert {r["student"]: r["score"] for r in json.loads(got.out)} == {"ada": 10.0, "bob": 0.0}
     assert got.err.startswith("2 already graded and unchanged")
     assert main(["status", str(mini), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [{
-        "assignment": "01_mini", "submitted": 2, "graded": 2, "unreadable": 1, "mean": 5.0, "max_score": 10.0}]
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == 1 and {
+        "assignment": "01_mini", "submitted": 2, "graded": 2, "unreadable": 1, "mean": 5.0, "max_score": 10.0
+        }.items() <= found[0].items()
 
 
 def test_no_sandbox_stops_before_anything_is_graded(

@@ -16,9 +16,9 @@ from autograder.make_course import find_solutions, make
 from tests.autograder.grading_help import CHECKOUT, command, hand_in, release, solved
 
 
-def told(folder: Path, solutions: Path) -> str:
+def told(folder: Path, solutions: Path, **options: bool) -> str:
     lines: list[str] = []
-    make(folder, solutions, tell=lines.append)
+    make(folder, solutions, tell=lines.append, **options)
     return "\n".join(lines)
 
 
@@ -67,7 +67,7 @@ def test_an_update_with_nothing_new_changes_nothing(mini: Path, mini_solutions: 
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-def test_an_update_keeps_grades_and_edited_files_and_says_so(
+def test_an_upgrade_keeps_grades_and_edited_files_and_says_so(
         mini: Path, mini_solutions: Path, tmp_path: Path) -> None:
     hand_in(mini, "ada", solved(mini, "01_mini"), "01_mini")
     with sqlite3.connect(mini / "gradebook.db") as db:
@@ -77,7 +77,7 @@ def test_an_update_keeps_grades_and_edited_files_and_says_so(
     newer = shutil.copytree(mini_solutions, tmp_path / "newer")
     notebook = newer / "01_mini" / "notebook.py"
     notebook.write_text(notebook.read_text().replace("Twice x.", "Two times x."))
-    text = told(mini, newer)
+    text = told(mini, newer, upgrade=True)
     assert "updated  checks/01_mini/notebook.py" in text and "updated  release/01_mini/01_mini.ipynb" in text
     assert "Two times x." in (mini / "release" / "01_mini" / "01_mini.ipynb").read_text()
     assert Course.open(mini).limits("01_mini").draw == 1.5
@@ -88,7 +88,7 @@ def test_an_update_keeps_grades_and_edited_files_and_says_so(
     mine = mini / "checks" / "01_mini" / "checks.py"
     mine.write_text(mine.read_text() + "\n# mine\n")
     (newer / "01_mini" / "checks.py").write_text((newer / "01_mini" / "checks.py").read_text() + "\n# theirs\n")
-    assert "kept     checks/01_mini/checks.py: edited here" in told(mini, newer)
+    assert "kept     checks/01_mini/checks.py: edited here" in told(mini, newer, upgrade=True)
     assert mine.read_text().endswith("# mine\n")
 
 
@@ -98,11 +98,12 @@ def test_cells_are_not_added_under_submissions(mini: Path, mini_solutions: Path,
 
     course = Course.open(mini)
     with Grades(course) as grades:
-        grades.save("01_mini", Rows("ada", {"double-test": 4.0, "total-test": 1.0}, frozenset()))
+        grades.save("01_mini", Rows("ada", {("01_mini", "double-test"): 4.0, ("01_mini", "total-test"): 1.0},
+                                      frozenset()))
     newer = shutil.copytree(mini_solutions, tmp_path / "newer")
     notebook = newer / "01_mini" / "notebook.py"
     notebook.write_text(notebook.read_text().replace('"grade_id": "setup"', '"grade_id": "set-up"'))
-    text = told(mini, newer)
+    text = told(mini, newer, upgrade=True)
     assert "kept     01_mini: students have handed in, and the new version adds or removes cells (set-up" in text
     assert (mini / "release" / "01_mini" / "01_mini.ipynb").is_file()
     assert "set-up" not in (mini / "checks" / "01_mini" / "notebook.py").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from autograder import demo
 from autograder.assignment import Assignment
 from autograder.course import Course
-from autograder.demo_class import NAMES, Classroom, Expected, differences
+from autograder.demo_class import COPIED, NAMES, WRITTEN, Classroom, Expected, differences
 from autograder.errors import AutograderError
 from autograder.pages import page
+from autograder.similarity import compare
 from tests.autograder.grading_help import copy_course
 from tests.autograder.synthetic import cell, result, unreadable
 
@@ -54,6 +56,21 @@ def test_no_two_students_hand_in_the_same_file_and_the_class_is_the_same_each_ti
     people = classroom.submissions()
     assert len({s.notebook for s in people}) == 45
     assert people == classroom.submissions()
+
+
+def test_two_of_the_class_handed_in_the_same_code_under_other_names_and_nobody_else(classroom: Classroom) -> None:
+    """The report's comparison on the whole class, without grading it."""
+    def sources(notebook: dict[str, Any]) -> list[str]:
+        return ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+
+    given = sources(classroom.release)
+    students = {s.student: {str(i): code for i, code in enumerate(sources(json.loads(s.notebook))) if code not in given}
+                for s in classroom.submissions() if s.story != "a file that was cut off"}
+    [pair] = compare(students, given).pairs
+    stories = {s.student: s.story for s in classroom.submissions()}
+    assert {stories[pair.first], stories[pair.second]} == {WRITTEN, COPIED} and pair.share > 0.8
+    copied = next(s for s in classroom.submissions() if s.story == COPIED)
+    assert len(set(re.findall(r"my_[a-z]+", copied.notebook.decode()))) > 10
 
 
 def test_without_a_sandbox_nothing_harmful_is_left_in_the_class(classroom: Classroom) -> None:
@@ -109,6 +126,7 @@ def test_a_few_of_the_class_come_out_as_expected_in_result_and_gradebook(few: di
 def test_the_demo_leaves_a_report_and_nbgraders_feedback_for_everybody(few: dict[str, Any]) -> None:
     root = Path(few["folder"])
     text = Path(few["report"]).read_text(encoding="utf-8")
+    assert "Example from the class" in text and "Near-identical submissions" in text
     for row in few["rows"]:
         assert row["student"] in text
         feedback = page(root, row["student"], "03_rnn").read_text(encoding="utf-8")

@@ -1,14 +1,18 @@
-"""A mistake is named when the output proves it, and only then; other mistakes get the first sentence that holds."""
+"""A mistake is named when the output proves it, and only then; what other mistakes are told: test_structure.py."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 import pytest
 
 from autograder.check import Check, Draw, Solution
-from autograder.describe import Case, describe, shared_property
 from autograder.kernel import InKernel
+from autograder.misconception import Found, sentences
 from autograder.oracle import grade_cell
+from autograder.questions import ANY, BY_FAMILY
+from tests.autograder.assignment_help import assignment, cells
 from tests.autograder.toys import BACK, CHECKS, LINE, SEED, SEEDS, earned, grade
 
 # ----- Naming
@@ -34,6 +38,20 @@ def test_a_mutant_written_in_another_way_is_recognised_by_its_output():
 def test_a_mutants_own_question_comes_before_the_checks():
     result = grade("line", LINE.replace("return x", "return -x"))
     assert result.question == "What is y for b = 0?"
+
+
+def test_a_mistake_without_a_question_of_its_own_or_its_check_ends_with_its_familys():
+    result = grade("line_backward", BACK.replace("dy.sum", "dy.mean"))
+    assert [m.mutant for m in result.misconceptions] == ["mean"] and result.question == ANY
+    mutant = CHECKS["line_backward"].mutants[-1]
+    found = [Found((dataclasses.replace(mutant, family="mean or sum"),), ("db",))]
+    assert sentences(CHECKS["line_backward"], found)[1] == BY_FAMILY["mean or sum"]
+
+
+def test_every_named_mistake_of_the_course_ends_with_a_question():
+    families = {m.family for name, cell in cells() for m in assignment(name).checks[cell].mutants}
+    assert set(BY_FAMILY) <= families, "a question for a family that no mistake belongs to"
+    assert all(q.rstrip().endswith("?") for q in (*BY_FAMILY.values(), ANY))
 
 
 def test_a_mutant_in_a_wrong_shape_is_recognised_too():
@@ -117,102 +135,3 @@ def test_a_mutant_that_raises_where_the_student_raises_still_fits():
     result = grade_cell(check, InKernel({"np": np, "f": lambda a, b: np.einsum("nm,km->nk", a, b)}), SEED)
     assert [m.mutant for m in result.misconceptions] == ["transposed"]
     assert result.message == "`f` fails unless N = M: ValueError, called with a (2, 3), b (3, 2)"
-
-
-# ----- Sentences where no mutant fits
-
-def cases(wrong, shapes=((3, 2, 4), (5, 3, 2), (4, 4, 4)), axes="TBH"):
-    rng = np.random.default_rng(1)
-    made = []
-    for shape in shapes:
-        want = rng.normal(size=shape)
-        draw = Draw((), dict(zip(axes, shape, strict=True)))
-        got = np.asarray(wrong(want.copy(), draw))
-        repaired = got.reshape(want.shape) if got.size == want.size else got
-        right = repaired.shape == want.shape and bool(np.allclose(repaired, want, rtol=1e-9))
-        made.append(Case(draw, got, repaired, want, 1e-7, right))
-    return made
-
-
-@pytest.mark.parametrize(("wrong", "sentence"), [
-    (lambda w, d: w.transpose(1, 0, 2), "the result is transposed: axes 0 (T) and 1 (B) are exchanged"),
-    (lambda w, d: w.swapaxes(1, 2), "the result is transposed: axes 1 (B) and 2 (H) are exchanged"),
-    (lambda w, d: -w, "the sign is turned round"),
-    (lambda w, d: 2 * w, "off by a factor of 2"),
-    (lambda w, d: w / 2, "off by a factor of 1/2"),
-    (lambda w, d: w / d["T"], "off by a factor of 1/T: a sum for a mean, or a forgotten scale"),
-    (lambda w, d: w * d["B"], "off by a factor of B: a sum for a mean, or a forgotten scale"),
-    (lambda w, d: w / np.sqrt(d["H"]),
-     "off by a factor of 1 over the root of H: a sum for a mean, or a forgotten scale"),
-    (lambda w, d: 0.37 * w, "off by the same constant factor on every draw"),
-    (lambda w, d: w / np.linalg.norm(w),
-     "off by one factor for all entries, another on every draw: a sum for a mean, or a forgotten scale"),
-    (lambda w, d: w + 0.3, "off by a constant, the same for all entries: a bias or a mean"),
-    (lambda w, d: w - w.mean(axis=1, keepdims=True), "off by a constant along axis 1 (B): a bias or a mean"),
-    (lambda w, d: w[::-1], "right values in reversed order along axis 0 (T)"),
-    (lambda w, d: np.concatenate([w[:1] * 0, w[:-1]]),
-     "right values, one place too late along axis 0 (T): off by one step"),
-    (lambda w, d: np.concatenate([w[1:], w[:1] * 0]),
-     "right values, one place too early along axis 0 (T): off by one step"),
-    (lambda w, d: np.roll(w, 2, axis=0),
-     "right values in another order along axis 0 (T): blocks or steps are exchanged"),
-    (lambda w, d: np.concatenate([w[:1], np.sin(w[1:])]),
-     "right at the first step, wrong from there on: look at what is handed over from step to step"),
-    (lambda w, d: np.concatenate([np.sin(w[:-2]), w[-2:]]),
-     "right at the last 2 steps, wrong before: look at what is handed over from step to step"),
-    (lambda w, d: w if d["T"] == d["B"] else np.sin(w),
-     "right for sizes that are all equal only: what changes otherwise?"),
-    (lambda w, d: w * (1 + 1e-5 * np.sin(np.arange(w.size)).reshape(w.shape)),
-     "nearly right: an epsilon, a clipped logarithm, float32, or a numerical derivative?"),
-])
-def test_the_first_sentence_that_holds_on_all_draws_is_said(wrong, sentence):
-    assert describe(cases(wrong), "TBH") == sentence
-
-
-def test_what_fits_no_sentence_gets_the_first_wrong_index_and_the_size_in_words():
-    told = describe(cases(lambda w, d: np.sin(3 * w)), "TBH")
-    assert told == ("24 of 24 entries are wrong, the first at index (0, 0, 0); the error is about as large as the "
-                    "largest entry")
-
-
-def test_wrong_on_padding_alone_is_said():
-    made = cases(lambda w, d: w)
-    for i, c in enumerate(made):
-        mask = np.arange(c.want.shape[0])[:, None] < np.arange(1, 1 + c.want.shape[1])
-        got = np.where(mask[..., None], c.want, 7.0 + c.want**2)
-        c.draw.tags["real"] = mask
-        made[i] = Case(c.draw, got, got, c.want, 1e-7, False)
-    assert describe(made, "TBH") == "right at real positions, wrong on padding: what should stand there?"
-
-
-def test_symmetric_draws_do_not_make_everything_transposed():
-    assert "transposed" not in describe(cases(lambda w, d: np.sin(w), shapes=((1, 1, 1), (1, 1, 1))), "TBH")
-
-
-@pytest.mark.parametrize(("got", "want", "sentence"), [
-    ([1, 2, 3], [1, 2], "one entry too many"), ([1], [1, 2], "one entry is missing"),
-    ([2, 1], [1, 2], "right entries in another order"), ([1, 5], [1, 2], "the first wrong entry is number 1"),
-    ([1, 2, 3, 4], [1, 2], "4 entries came, 2 are expected"),
-    ([np.ones(2), np.ones(2)], [np.ones(2), np.zeros(2)], "the first wrong entry is number 1"),
-])
-def test_lists_are_described_by_their_entries(got, want, sentence):
-    case = Case(Draw(()), got, got, want, 1e-7, False)
-    assert describe([case, case], ()) == sentence
-
-
-# ----- What failing draws share
-
-def draws(*tags):
-    return [Draw((), t) for t in tags]
-
-
-@pytest.mark.parametrize(("failing", "passing", "sentence"), [
-    (draws({"B": 1, "T": 4}, {"B": 1, "T": 2}), draws({"B": 3, "T": 1}, {"B": 2, "T": 2}), "fails for B = 1"),
-    (draws({"B": 3, "T": 4}, {"B": 1, "T": 2}), draws({"B": 3, "T": 1}),
-     "right for T = 1 only: what changes otherwise?"),
-    (draws({"B": 3, "T": 3}), draws({"B": 3, "T": 1}, {"B": 1, "T": 4}), "fails for B = T"),
-    (draws({"n": 3, "large": True}), draws({"n": 3}), "fails for large"),
-    (draws({"n": 3}), draws({"n": 4}), None), (draws({"n": 1}), [], None), ([], draws({"n": 1}), None),
-])
-def test_the_property_that_tells_failing_draws_from_others(failing, passing, sentence):
-    assert shared_property(failing, passing) == sentence

@@ -99,17 +99,17 @@ def test_a_draw_with_a_budget_of_its_own_is_lost_alone():
 
 
 def test_a_right_function_that_misses_a_budget_once_is_asked_again():
-    """A budget of 0.2 s is wall-clock time: on a busy machine a right function can miss it by bad luck."""
+    """Its first call may have to make a table, or the machine's caches were another program's."""
     class Hiccup:
         def __init__(self):
             self.right, self.large = student(BACK), 0
 
-        def call(self, name, args, *, timeout=None):
+        def call(self, name, args, **how):
             if args[0].size > 1000:
                 self.large += 1
                 if self.large == 1:
                     raise StudentTimeout("no answer after 0.2 s")
-            return self.right.call(name, args, timeout=timeout)
+            return self.right.call(name, args, **how)
 
     hiccup = Hiccup()
     result = grade_cell(CHECKS["line_backward"], hiccup, SEED, Limits)

@@ -453,7 +453,17 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path):
 
 
 def test_a_student_pays_once_for_a_cell_though_two_processes_run_it():
-    with sandbox("auto", Limits(draw=0.5, cell=1.0, submission=1.5)).session() as s:
+    with sandbox("auto", Limits(draw=0.5, cell=1.0, submission=2.5)).session() as s:
         s.run_cell("import time; time.sleep(0.8)\ndef f(): return 1")
         assert s.call("f", ()) == (1, ())
         assert 0.8 <= s.seconds_used < 1.2
+
+
+def test_what_is_run_again_counts_for_the_submission():
+    """A notebook that has its processes killed and its cells run again and again would never end."""
+    with sandbox("auto", Limits(draw=0.5, cell=1.0, submission=1.5)).session() as s:
+        s.run_cell("import os, time; time.sleep(0.8)\ndef die(): os._exit(1)")
+        began = time.monotonic()
+        with pytest.raises(StudentTimeout, match=r"the 1\.5 s of the submission are used up"):
+            s.call("die", ())
+        assert time.monotonic() - began < 1.5 and 1.5 <= s.spent < 2

@@ -1,7 +1,10 @@
 """How is a result wrong when no known mistake explains it? The first of these sentences that holds on all draws.
 
-Transposed, sign, factor, constant, order, right up to a step, right only where ..., padding, nearly right, and else
-where the first wrong entry is. The sentences name axes, sizes and factors, never an entry of a drawn or expected array.
+    transposed | sign | factor | constant | order, reversed, shifted | right up to a step | float32, nearly right |
+    right only where ... | right without an argument | else: where the first wrong entry is, and the first hint
+
+Padding comes before all of these where draws have some. The sentences name axes, sizes by their letters and factors
+made of them, never an entry of a drawn or expected array.
 """
 
 from __future__ import annotations
@@ -13,15 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from autograder.draws import STEPS, Draw
+from autograder.draws import EXAMPLES, STEPS, Draw
+from autograder.properties import shared_property
 
 NEARLY = 1e-3       # relative error of float32, of an epsilon, of a clipped logarithm, of a numerical derivative
 ROWS_MAX = 64       # longer axes are not searched for a permutation
+LETTERS = {STEPS: "T, the number of steps", EXAMPLES: "B, the batch size", "K": "K, the number of classes"}
+FACTOR = "a sum for a mean, or a forgotten scale?"
+HANDED = "look at what is handed over from step to step"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One result on one draw. `raw` is what came, `got` the same in the shape of `want` where the sizes fit."""
+    """One result on one draw. `raw` is what came, `got` the same in the shape of `want` where the sizes fit.
+
+    real: where the result stands for real input and not for padding, None if nothing is padded.
+    """
 
     draw: Draw
     raw: Any
@@ -29,54 +39,42 @@ class Case:
     want: Any
     tol: float
     right: bool
+    real: np.ndarray | None = None
 
 
-def describe(cases: Sequence[Case], axes: Sequence[str]) -> str:
-    """The sentence for one result, from all its draws; `axes` are the letters of the expected array, () if unknown."""
+@dataclass(frozen=True)
+class Description:
+    """A sentence, and whether it says what is wrong (`found`) or only where."""
+
+    sentence: str
+    found: bool
+
+
+def describe(cases: Sequence[Case], axes: Sequence[str], further: Callable[[], str | None] = lambda: None
+             ) -> Description:
+    """The sentence for one result, from all its draws; `axes` are the letters of the expected array, () if unknown.
+
+    further: asked when nothing else is found, before the first wrong entry is named (it may call the student again).
+    """
     wrong = [c for c in cases if not c.right]
     if not wrong:
-        return "right"
+        return Description("right", True)
+    found, where = _by_kind(cases, wrong, axes)
+    found = found or shared_property([c.draw for c in wrong], [c.draw for c in cases if c.right]) or further()
+    return Description(found, True) if found else Description(where or "the values differ", False)
+
+
+def _by_kind(cases: Sequence[Case], wrong: Sequence[Case], axes: Sequence[str]) -> tuple[str | None, str]:
+    """What is wrong, if a sentence holds, and where the first wrong entry is."""
     if all(isinstance(c.want, (np.ndarray, np.generic, float, int)) for c in cases):
         numbers = [_as_arrays(c) for c in cases]
         if any(c is None for c in numbers):
-            return _elsewhere(cases, "")
-        found = _describe_arrays([c for c in numbers if c is not None], axes)
-        return found or _elsewhere(cases, _first_wrong(wrong[0]))
+            return None, ""
+        arrays = [c for c in numbers if c is not None]
+        return _describe_arrays(arrays, axes) or _nearly(arrays, axes, wrong), _first_wrong(wrong[0])
     if all(type(c.want) in (list, tuple) for c in cases):
-        return _describe_lists(wrong) or _elsewhere(cases, _first_wrong_entry(wrong[0]))
-    return _elsewhere(cases, "the values differ")
-
-
-def shared_property(failing: Sequence[Draw], passing: Sequence[Draw],
-                    otherwise: str = "right for {} only: what changes otherwise?") -> str | None:
-    """"fails for B = 1", "right for T = 1 only": what tells the failing draws from the others; None if nothing does."""
-    if not failing or not passing:
-        return None
-    for words, holds in _properties([*failing, *passing]):
-        inside, outside = [holds(d) for d in failing], [holds(d) for d in passing]
-        if all(inside) and not any(outside):
-            return f"fails for {words}"
-        if all(outside) and not any(inside):
-            return otherwise.format(words)
-    return None
-
-
-def _properties(draws: Sequence[Draw]) -> Iterator[tuple[str, Callable[[Draw], bool]]]:
-    names = list(dict.fromkeys(name for d in draws for name in d.tags))
-    labels = [n for n in names if any(isinstance(d.tags.get(n), (bool, str)) for d in draws)]
-    for name in labels:
-        yield name, lambda d, n=name: bool(d[n])                                    # type: ignore[misc]
-    letters = [n for n in names if all(type(d.tags.get(n)) is int for d in draws)]
-    for name in letters:
-        yield f"{name} = 1", lambda d, n=name: d[n] == 1                            # type: ignore[misc]
-    if len(letters) > 2:
-        yield "sizes that are all equal", lambda d: len({d[n] for n in letters}) == 1
-    for a, b in itertools.combinations(letters, 2):
-        yield f"{a} = {b}", lambda d, a=a, b=b: d[a] == d[b]                        # type: ignore[misc]
-    if any(d.float32 for d in draws):
-        yield "float32", lambda d: d.float32
-    if any(d.mixed for d in draws):
-        yield "a batch of very different scales", lambda d: d.mixed
+        return _describe_lists(cases, wrong), _first_wrong_entry(wrong[0])
+    return None, ""
 
 
 def _as_arrays(case: Case) -> Case | None:
@@ -84,25 +82,23 @@ def _as_arrays(case: Case) -> Case | None:
     want, raw, got = (np.asarray(x) for x in (case.want, case.raw, case.got))
     if any(a.dtype.kind not in "biuf" for a in (want, raw, got)) or not np.isfinite(want).all():
         return None
-    return Case(case.draw, raw.astype(float), got.astype(float), want.astype(float), case.tol, case.right)
+    return Case(case.draw, raw.astype(float), got.astype(float), want.astype(float), case.tol, case.right, case.real)
 
 
 def _describe_arrays(cases: list[Case], axes: Sequence[str]) -> str | None:
-    nan = [c for c in cases if not np.isfinite(c.got).all()]
-    if nan:
-        return None
+    if any(not np.isfinite(c.got).all() for c in cases):
+        return None                 # "fails for large inputs" is said then
     found = _transposed(cases, axes)
     if found or not all(c.got.shape == c.want.shape for c in cases):
         return found
-    found = _padding(cases)         # only where a Check marks the padding, and then it is what matters
+    found = _padding(cases)         # what stands on padding may be anything, so it looks like anything
     if found:
         return found
     for test in (_sign, _factor, _constant, _order, _steps):
         found = test(cases, axes)
         if found:
             return found
-    where = shared_property([c.draw for c in cases if not c.right], [c.draw for c in cases if c.right])
-    return where or _nearly(cases)
+    return None
 
 
 def _equal(a: np.ndarray, b: np.ndarray, tol: float) -> bool:
@@ -129,7 +125,7 @@ def _sign(cases: list[Case], axes: Sequence[str]) -> str | None:
 
 def _factor(cases: list[Case], axes: Sequence[str]) -> str | None:
     informative = [c for c in cases if np.abs(c.want).max(initial=0) > 1e3 * c.tol]
-    if len(informative) < 2 or sum(c.want.size for c in informative) <= 2 * len(informative):
+    if len(informative) < 2:
         return None
     factors = []
     for c in informative:
@@ -138,35 +134,50 @@ def _factor(cases: list[Case], axes: Sequence[str]) -> str | None:
         if k == 0 or not _equal(c.got, k * c.want, max(c.tol, 1e-9)):
             return None
         factors.append(k)
-    scale_of = {"2": 2.0, "1/2": 0.5}
-    for words, value in scale_of.items():
-        if np.allclose(factors, value, rtol=1e-6):
+    single = sum(c.want.size for c in informative) <= 2 * len(informative)
+    if single and len(informative) < 3:
+        return None             # one number is always some multiple of another
+    for words, values in _known_factors([c.draw for c in informative]):
+        if np.allclose(factors, values, rtol=1e-6):
             return f"off by a factor of {words}"
-    letters = [n for n, v in informative[0].draw.tags.items()
-               if type(v) is int and v > 0 and all(type(c.draw[n]) is int and c.draw[n] > 0 for c in informative)]
-    for power, words in ((1, "{}"), (-1, "1/{}"), (0.5, "the root of {}"), (-0.5, "1 over the root of {}")):
-        for n in letters:
-            if np.allclose(factors, [float(c.draw[n]) ** power for c in informative], rtol=1e-6):
-                return f"off by a factor of {words.format(n)}: a sum for a mean, or a forgotten scale"
+    if single:
+        return None
     if np.allclose(factors, factors[0], rtol=1e-6):
         return "off by the same constant factor on every draw"
-    return "off by one factor for all entries, another on every draw: a sum for a mean, or a forgotten scale"
+    return f"off by one factor for all entries, another on every draw: {FACTOR}"
+
+
+def _known_factors(draws: Sequence[Draw]) -> Iterator[tuple[str, list[float]]]:
+    """2, and powers of the sizes, in words and in numbers."""
+    yield "2", [2.0] * len(draws)
+    yield "1/2", [0.5] * len(draws)
+    letters = {n: [float(d[n]) for d in draws] for n, v in draws[0].tags.items()
+               if all(type(d[n]) is int and d[n] > 0 for d in draws)}
+    for power, words in ((1, "{}"), (-1, "1/{}"), (0.5, "the root of {}"), (-0.5, "1 over the root of {}")):
+        for n, sizes in letters.items():
+            meaning = f" ({LETTERS[n]})" if n in LETTERS else ""
+            yield f"{words.format(n)}{meaning}: {FACTOR}", [v ** power for v in sizes]
+    for power, words in ((1, "{} times {}"), (-1, "1/({} times {})")):
+        for (n, ns), (m, ms) in itertools.combinations(letters.items(), 2):
+            yield f"{words.format(n, m)}: {FACTOR}", [(v * w) ** power for v, w in zip(ns, ms, strict=True)]
 
 
 def _constant(cases: list[Case], axes: Sequence[str]) -> str | None:
-    shifts = [c.got - c.want for c in cases]
+    pairs = [(c.got - c.want, c) for c in cases]
+    shifts = [s for s, c in pairs if not c.right]
     wide = sum(s.size > 1 for s in shifts) >= 2
+    if not wide and len(shifts) > 2 and all(_equal(s.ravel(), shifts[0].ravel(), c.tol) for s, c in pairs):
+        return "off by the same constant on every draw"
     if wide and all(_equal(s, np.broadcast_to(s.ravel()[:1].reshape((1,) * s.ndim), s.shape), c.tol)
-                    for s, c in zip(shifts, cases, strict=True) if s.size):
+                    for s, c in pairs if s.size):
         return "off by a constant, the same for all entries: a bias or a mean"
-    dims = shifts[0].ndim
-    if dims < 2 or any(s.ndim != dims for s in shifts):
+    dims = cases[0].want.ndim
+    if dims < 2 or any(c.want.ndim != dims for c in cases):
         return None
     for axis in range(dims):
         if sum(s.shape[axis] > 1 for s in shifts) < 2:
             continue
-        if all(_equal(s, np.broadcast_to(s.take([0], axis=axis), s.shape), c.tol)
-               for s, c in zip(shifts, cases, strict=True) if s.size):
+        if all(_equal(s, np.broadcast_to(s.take([0], axis=axis), s.shape), c.tol) for s, c in pairs if s.size):
             return f"off by a constant along axis {_axis(axis, axes)}: a bias or a mean"
     return None
 
@@ -177,7 +188,7 @@ def _order(cases: list[Case], axes: Sequence[str]) -> str | None:
         return None
     for axis in range(dims):
         long = [c for c in cases if c.want.shape[axis] > 1]
-        if len(long) < 2 or any(not c.right for c in cases if c.want.shape[axis] < 2):
+        if sum(not c.right for c in long) < 2 or any(not c.right for c in cases if c.want.shape[axis] < 2):
             continue
         pairs = [(np.moveaxis(c.got, axis, 0), np.moveaxis(c.want, axis, 0), c.tol) for c in long]
         name = _axis(axis, axes)
@@ -225,35 +236,45 @@ def _steps(cases: list[Case], axes: Sequence[str]) -> str | None:
             last.append(-1)
         else:
             last.append(len(good) - good.index(True))
-    advice = "look at what is handed over from step to step"
     for counts, end, way in ((first, "first", "from there on"), (last, "last", "before")):
-        if counts and min(counts) > 0:
+        if len(counts) > 1 and min(counts) > 0:
             much = f"step{'s' if counts[0] > 1 else ''}" if len(set(counts)) == 1 else "steps"
             number = f"{counts[0]} " if len(set(counts)) == 1 and counts[0] > 1 else ""
-            return f"right at the {end} {number}{much}, wrong {way}: {advice}"
+            return f"right at the {end} {number}{much}, wrong {way}: {HANDED}"
     return None
 
 
 def _padding(cases: list[Case]) -> str | None:
-    """Draws with padding carry a tag "real": a bool array over the leading axes of the result."""
-    masks = [c.draw["real"] for c in cases]
-    if not all(isinstance(m, np.ndarray) and m.shape == c.want.shape[:m.ndim]
-               for m, c in zip(masks, cases, strict=True)):
+    """Wrong where padding stands and nowhere else, in draws that have some."""
+    padded = [c for c in cases if c.real is not None and not c.real.all()]
+    if not padded or any(not c.right for c in cases if not any(c is p for p in padded)):
         return None
-    if all(_equal(c.got[m], c.want[m], c.tol) for m, c in zip(masks, cases, strict=True)):
+    if all(c.real is not None and c.real.shape == c.want.shape[:c.real.ndim] and
+           _equal(c.got[c.real], c.want[c.real], c.tol) for c in padded):
         return "right at real positions, wrong on padding: what should stand there?"
     return None
 
 
-def _nearly(cases: list[Case]) -> str | None:
-    if all(np.abs(c.got - c.want).max(initial=0) <= NEARLY * np.abs(c.want).max(initial=0) for c in cases):
-        return "nearly right: an epsilon, a clipped logarithm, float32, or a numerical derivative?"
-    return None
+def _nearly(cases: list[Case], axes: Sequence[str], wrong: Sequence[Case]) -> str | None:
+    """Small errors everywhere. In a batch of very different scales each example is measured by its own size."""
+    if any(not np.isfinite(c.got).all() or c.got.shape != c.want.shape for c in cases):
+        return None
+    for c in cases:
+        error, size = np.abs(c.got - c.want), np.abs(c.want)
+        if c.draw.mixed and EXAMPLES in axes and error.ndim == len(axes):
+            others = tuple(i for i, letter in enumerate(axes) if letter != EXAMPLES)
+            error, size = error.max(axis=others, initial=0), size.max(axis=others, initial=0)
+        else:
+            error, size = error.max(initial=0), size.max(initial=0)
+        if (error > NEARLY * size).any():
+            return None
+    if all(_single(c.raw) for c in wrong if not c.draw.float32) and not all(c.draw.float32 for c in wrong):
+        return "nearly right, in float32: was a dtype given, or lost?"
+    return "nearly right: an epsilon, a clipped logarithm, float32, or a numerical derivative?"
 
 
-def _elsewhere(cases: Sequence[Case], otherwise: str) -> str:
-    where = shared_property([c.draw for c in cases if not c.right], [c.draw for c in cases if c.right])
-    return where or otherwise or "the values differ"
+def _single(raw: Any) -> bool:
+    return isinstance(raw, (np.ndarray, np.generic)) and raw.dtype in (np.float32, np.float16)
 
 
 def _first_wrong(case: Case) -> str:
@@ -272,19 +293,39 @@ def _first_wrong(case: Case) -> str:
     return f"{int(wrong.sum())} of {wrong.size} entries are wrong{where}; the error is {words} the largest entry"
 
 
-def _describe_lists(wrong: Sequence[Case]) -> str | None:
+def _describe_lists(cases: Sequence[Case], wrong: Sequence[Case]) -> str | None:
     if any(type(c.got) not in (list, tuple) for c in wrong):
         return None
     if all(len(c.got) == len(c.want) + 1 for c in wrong):
         return "one entry too many"
     if all(len(c.got) == len(c.want) - 1 for c in wrong):
         return "one entry is missing"
+    arrays = [_joined(c) for c in cases]
+    if all(c is not None for c in arrays):
+        joined = [c for c in arrays if c is not None]
+        return _sign(joined, ()) or _factor(joined, ()) or _nearly(joined, (), wrong)
     try:
+        if all(c.got == c.want[::-1] for c in wrong):
+            return "right entries in reversed order"
         if all(sorted(c.got) == sorted(c.want) for c in wrong):
             return "right entries in another order"
     except (TypeError, ValueError):     # arrays, or entries of several types
         pass
     return None
+
+
+def _joined(case: Case) -> Case | None:
+    """A list of arrays as one row of numbers; None where it is none, or the shapes differ."""
+    if not case.want or any(not isinstance(w, np.ndarray) for w in case.want) or len(case.got) != len(case.want):
+        return None
+    rows = []
+    for values in (case.got, case.want):
+        arrays = [np.asarray(v) for v in values]
+        if any(a.dtype.kind not in "biuf" or not np.isfinite(a).all() or a.shape != w.shape
+               for a, w in zip(arrays, case.want, strict=True)):
+            return None
+        rows.append(np.concatenate([a.astype(float).ravel() for a in arrays]))
+    return Case(case.draw, rows[0], rows[0], rows[1], case.tol, case.right)
 
 
 def _first_wrong_entry(case: Case) -> str:

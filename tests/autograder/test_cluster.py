@@ -1,0 +1,272 @@
+"""Grading on a Dask cluster gives the grades of this machine, whatever happens to the cluster meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder import cluster, driver, parcel
+from autograder.cluster import ClusterError
+from autograder.course import Course, read_json
+from tests.autograder.grading_help import CHECKOUT, answer, copy_course, hand_in, release, scores, solved
+from tests.autograder.test_scale import plan
+
+A = "01_mini"
+TIMES = ("started", "seconds")
+
+
+def without_times(result: Any) -> Any:
+    """A result as it must be the same wherever it was made."""
+    if isinstance(result, dict):
+        return {k: without_times(v) for k, v in result.items() if k not in TIMES}
+    return [without_times(v) for v in result] if isinstance(result, list) else result
+
+
+def odd_class(course: Path) -> None:
+    """Right, wrong and half work, and whatever can be odd about a submission's files."""
+    right = solved(course, A)
+    for i in range(4):
+        hand_in(course, f"right{i}", answer(right, double=f"def double(x):\n    return x + x  # {i}"), A)
+    hand_in(course, "wrong", answer(release(course, A), double="def double(x):\n    return x * x"), A)
+    hand_in(course, "broken", b"{", A)
+    place = hand_in(course, "late", right, A).parent
+    (place / "timestamp.txt").write_text("2031-01-02 03:04:05.000000 UTC")
+    renamed = hand_in(course, "renamed", right, A)
+    renamed.rename(renamed.with_name("01_mini (1).ipynb"))
+    (course / "submitted" / "empty" / A).mkdir(parents=True)
+    for student in ("link", "pipe", "folder", "huge"):
+        (course / "submitted" / student / A).mkdir(parents=True)
+    notebook = f"{A}/{A}.ipynb"
+    (course / "submitted" / "link" / notebook).symlink_to(place / f"{A}.ipynb")
+    os.mkfifo(course / "submitted" / "pipe" / notebook)
+    (course / "submitted" / "folder" / notebook).mkdir()
+    with open(course / "submitted" / "huge" / notebook, "wb") as file:
+        file.truncate(1 << 40)
+    (course / "submitted" / "linked").symlink_to(course / "submitted" / "late")
+
+
+def written(course: Path, assignment: str = A) -> dict[str, Any]:
+    """All that a run leaves, but for its times: results, pages, rows."""
+    found: dict[str, Any] = {"rows": scores(course, assignment)}
+    for path in sorted((course / ".autograder" / "results").rglob("*.json")):
+        found[path.stem] = without_times(read_json(path))
+    for path in sorted((course / "autograded").rglob("*.ipynb")):
+        found[str(path.relative_to(course))] = path.read_bytes()
+    return found
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[Any]:
+    """A cluster of two worker processes on this machine."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as found:
+        yield found
+
+
+def test_a_cluster_gives_the_grades_of_this_machine_byte_for_byte(mini: Path, tmp_path: Path, two_workers: Any) -> None:
+    odd_class(mini)
+    there = copy_course(mini, tmp_path / "there")
+    shared = (mini / ".autograder" / "secret")
+    if not shared.exists():
+        Course.open(mini).secret()
+    (there / ".autograder" / "secret").write_bytes(shared.read_bytes())
+    os.chmod(there / ".autograder" / "secret", 0o600)
+    driver.grade(mini, A, jobs=1)
+    told: list[str] = []
+    results = driver.grade(there, A, scheduler=two_workers.scheduler_address, tell=told.append)
+    assert told == [] and len(results) == 14
+    assert {r["student"]: r["status"] for r in results if r["status"] != "graded"} == {
+        "broken": "unreadable", "empty": "missing", "folder": "refused", "huge": "refused", "link": "refused",
+        "linked": "refused", "pipe": "refused"}
+    here, cluster_made = written(mini), written(there)
+    assert here == cluster_made
+    assert {r["layers"][-1] for r in results if r["status"] == "graded"} == {"rlimits"}
+
+
+def test_nothing_of_a_run_stays_on_a_worker(mini: Path, two_workers: Any) -> None:
+    hand_in(mini, "ada", solved(mini, A), A)
+    driver.grade(mini, A, scheduler=two_workers.scheduler_address)
+    with two_workers.get_client() as client:
+        assert set(client.run(lambda: len(cluster._places)).values()) == {0}
+        temp = set(client.run(lambda: __import__("tempfile").gettempdir()).values())
+    assert not [p for t in temp for p in Path(t).glob("autograder-course-*")]
+
+
+@pytest.mark.parametrize(("name", "there"), [("Python", "3.9"), ("NumPy", "1.0"), ("autograder", "0" * 12)])
+def test_a_worker_of_another_version_is_refused_by_name(mini: Path, two_workers: Any, name: str, there: str,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_in(mini, "ada", solved(mini, A), A)
+    here = cluster.fingerprint()
+    monkeypatch.setattr(cluster, "fingerprint", lambda: here | {name: there})
+    with pytest.raises(ClusterError) as caught:
+        driver.grade(mini, A, scheduler=two_workers.scheduler_address)
+    said = str(caught.value)
+    assert f"has {name} {here[name]}, and this machine {there}" in said and "Install the same" in said
+    assert any(address in said for address in two_workers.scheduler_info["workers"]) and "\n" not in said
+    assert not list((mini / ".autograder" / "results").rglob("*.json"))
+
+
+def test_a_worker_without_a_sandbox_is_refused(mini: Path, two_workers: Any) -> None:
+    hand_in(mini, "ada", solved(mini, A), A)
+    with pytest.raises(ClusterError, match="the worker tcp://.* has no sandbox: there is no sandbox layer 'iron'"):
+        driver.grade(mini, A, scheduler=two_workers.scheduler_address, layer="iron")
+
+
+def test_a_worker_with_many_threads_is_refused(mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(mini)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
+    assert cluster.prepare(cluster.Setup("t", made, ())) == (
+        "has OPENBLAS_NUM_THREADS = 8: its linear algebra would take other workers' cores. Start it with "
+        "OPENBLAS_NUM_THREADS=1")
+
+
+def test_a_worker_without_the_package_is_refused() -> None:
+    said = cluster._differs(ModuleNotFoundError("No module named 'autograder'"))
+    assert said.startswith("cannot import autograder (No module named 'autograder')")
+    assert "did not answer" in cluster._differs(TimeoutError())
+
+
+def test_where_no_scheduler_answers_one_line_says_so(mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_in(mini, "ada", solved(mini, A), A)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    with pytest.raises(ClusterError, match="no Dask scheduler answers at 'tcp://127.0.0.1:9'"):
+        driver.grade(mini, A, scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(ClusterError, match="no Dask scheduler answers at 'nonsense"):
+        driver.grade(mini, A, scheduler="nonsense://:")
+
+
+def test_a_parcel_holds_no_other_submission_and_no_gradebook(mini: Path) -> None:
+    odd_class(mini)
+    course = Course.open(mini)
+    of_course = parcel.of_course(course, A)
+    assert {i.path for i in of_course} == {"course.toml", ".autograder/secret", f"checks/{A}/checks.py",
+                                           f"checks/{A}/notebook.py"}
+    of_ada = parcel.of_submission(course, A, "late", [A])
+    assert [i.path for i in of_ada] == ["submitted/late", f"submitted/late/{A}", f"submitted/late/{A}/{A}.ipynb",
+                                        f"submitted/late/{A}/timestamp.txt"]
+    huge = parcel.of_submission(course, A, "huge", [A])[-1]
+    assert (huge.data, huge.size) == (b"", 1 << 40)
+
+
+# ----- What happens to a cluster
+
+@dataclass
+class Hired:
+    """Scheduler and workers as separate processes, started as a cluster's own tools start them."""
+
+    folder: Path
+    scheduler: subprocess.Popen[bytes]
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return str(json.loads((self.folder / "scheduler.json").read_text())["address"])
+
+    def pids(self) -> list[int]:
+        """The processes that grade, below their nannies."""
+        import psutil
+
+        return [p.pid for w in self.workers for p in psutil.Process(w.pid).children(recursive=True)
+                if "spawn_main" in " ".join(p.cmdline())]
+
+
+@contextlib.contextmanager
+def hired(folder: Path, count: int) -> Iterator[Hired]:
+    env = {k: v for k, v in os.environ.items() if not k.endswith("NUM_THREADS")} | {"PYTHONPATH": str(CHECKOUT)}
+    file = folder / "scheduler.json"
+
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        with open(folder / "log.txt", "ab") as log:
+            return subprocess.Popen([sys.executable, "-m", *words, "--no-dashboard", "--scheduler-file", str(file)],
+                                    cwd=folder, env=env, stdout=log, stderr=log)
+
+    scheduler = start("distributed.cli.dask_scheduler", "--port", "0", "--host", "127.0.0.1")
+    found = Hired(folder, scheduler)
+    try:
+        for _ in range(300):
+            if file.exists():
+                break
+            time.sleep(0.1)
+        found.workers = [start("distributed.cli.dask_worker", "--nthreads", "1") for _ in range(count)]
+        from distributed import Client
+
+        with Client(found.address, timeout=30, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=60)
+        yield found
+    finally:
+        for process in [*found.workers, scheduler]:
+            process.terminate()
+        for process in [*found.workers, scheduler]:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            process.kill()
+
+
+def sixty(course: Path) -> None:
+    notebook = solved(course, "03_rnn")
+    for i in range(60):
+        own = {"cell_type": "code", "source": f"mine = {i}", "metadata": {}, "outputs": [], "execution_count": None,
+               "id": f"own-{i}"}
+        hand_in(course, f"s{i:02}", notebook | {"cells": [*notebook["cells"], own]}, "03_rnn")
+
+
+def kill(hired: Hired) -> None:
+    os.kill(hired.pids()[0], signal.SIGKILL)
+
+
+def stop(hired: Hired) -> None:
+    """Stops answering, and its connection stays: what a scheduler sees last."""
+    os.kill(hired.pids()[0], signal.SIGSTOP)
+
+
+def lose_scheduler(hired: Hired) -> None:
+    hired.scheduler.kill()
+
+
+@pytest.mark.proof
+def test_sixty_submissions_survive_what_happens_to_a_cluster(rnn: Path, tmp_path: Path,
+                                                             proof_record: Callable[..., Path]) -> None:
+    """Killed and stopped workers, a lost scheduler: each run ends with the grades of this machine."""
+    sixty(rnn)
+    Course.open(rnn).secret()
+    fresh = copy_course(rnn, tmp_path / "fresh")
+    driver.grade(rnn, "03_rnn", jobs=2)
+    wanted = written(rnn, "03_rnn")
+    record: dict[str, Any] = {"submissions": 60, "workers": 3}
+    for event in (None, kill, stop, lose_scheduler):
+        name = event.__name__ if event else "quiet"
+        course = copy_course(fresh, tmp_path / name)
+        (tmp_path / f"{name}-cluster").mkdir()
+        with hired(tmp_path / f"{name}-cluster", 3) as hands:
+            told: list[str] = []
+            done = 0
+
+            def finished(result: dict[str, Any], hands: Hired = hands, event: Any = event) -> None:
+                nonlocal done
+                done += 1
+                if done == 10 and event:
+                    threading.Thread(target=event, args=(hands,)).start()
+
+            began = time.monotonic()
+            driver.grade(course, "03_rnn", scheduler=hands.address, jobs=2, finished=finished, tell=told.append)
+            record[name] = {"seconds": round(time.monotonic() - began, 1), "told": told,
+                            "same_bytes": written(course, "03_rnn") == wanted}
+            for pid in hands.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+        assert record[name]["same_bytes"], name
+        assert bool(told) == (event is lose_scheduler), told
+    proof_record("cluster", record)

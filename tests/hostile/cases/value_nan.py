@@ -1,0 +1,11 @@
+"""NaN and inf where numbers are asked for."""
+
+from tests.hostile.case import Case
+
+CASE = Case(
+    "wrong values",
+    double="def double(x): return x * np.nan",
+    layer="def layer(x, W, b): return np.full((len(x), len(b)), np.inf)",
+    lost={"double": ("wrong", "NaN")},
+    partly={"layer": (2.0, "inf")},
+)
