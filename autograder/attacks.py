@@ -189,6 +189,25 @@ ATTACKS = (
             got.append("shmget")
         return " ".join(got)
     """),
+    Attack("no kernel service by which processes meet (io_uring, inotify, keys, queues, perf, bpf)", """
+        import ctypes, platform
+        libc = ctypes.CDLL(None, use_errno=True)
+        numbers = {"x86_64": (425, 253, 294, 323, 298, 321, 250, 240, 438, 434, 101),     # keyctl, mq_open, pidfds, ...
+                   "aarch64": (425, 26, 26, 282, 241, 280, 219, 180, 438, 434, 117)}
+        zeros = ctypes.create_string_buffer(256)
+        return " ".join(str(n) for n in numbers.get(platform.machine(), ()) if libc.syscall(n, 0, zeros, 0, 0, 0) >= 0)
+    """),
+    Attack("no name of another submission's folder is in memory", """
+        import ctypes, gc, os, re
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.pwrite.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long]
+        fd, found = os.open("dump", os.O_CREAT | os.O_RDWR), set()
+        for block in {id(o) >> 22 for o in gc.get_objects()}:
+            for at in range(block << 22, (block + 1) << 22, 1 << 16):
+                if (k := libc.pwrite(fd, at, 1 << 16, 0)) > 0:      # an address that is not there is an error, no crash
+                    found |= set(re.findall(rb"autograder-[a-z0-9_]{8}/([0-9a-f]{32})", os.pread(fd, k, 0)))
+        return " ".join(f.decode() for f in found - {os.getcwd().encode()[-32:]})
+    """),
     Attack("the environment is empty", """
         import os
         return " ".join(k for k in os.environ if k in bait["environment"])
@@ -236,6 +255,15 @@ ATTACKS = (
             except OSError:
                 pass
         return ""
+    """, ends=(StudentDied,)),
+    Attack("an answer of another form is no answer", """
+        import sys, time, wire
+        import numpy as np
+        frame = sys._getframe()
+        while "request" not in frame.f_locals:
+            frame = frame.f_back
+        wire.send(frame.f_locals["session"], {"id": np.zeros(3) + frame.f_locals["request"]["id"], "value": 1})
+        time.sleep(9)
     """, ends=(StudentDied,)),
     Attack("whether a file exists is not told", """
         import os

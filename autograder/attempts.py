@@ -113,9 +113,12 @@ def _plain_file(path: Path) -> bytes | None:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return None
+    about = os.fstat(fd)
+    if not stat.S_ISREG(about.st_mode) or about.st_size > MAX_BYTES:
+        os.close(fd)            # fdopen raises on a folder that is called a notebook
+        return None
     with os.fdopen(fd, "rb") as file:
-        about = os.fstat(fd)
-        return file.read() if stat.S_ISREG(about.st_mode) and about.st_size <= MAX_BYTES else None
+        return file.read()
 
 
 def place(course: Course, assignment: str, student: str) -> Path:

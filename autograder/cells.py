@@ -215,13 +215,15 @@ class Notebook:
         with recording(Recorder(0), self.descriptors):
             try:
                 value = function(*args)
-                return {"value": _spoiled(value) if spoil else value, "args": args}
+                if spoil:
+                    _spoil(value)
+                return {"value": None if spoil else value, "args": args}
             except BaseException as e:
                 file, line = student_line(e)
                 return {"raised": [kind.__name__ for kind in type(e).__mro__[:8]], "file": file, "line": line}
 
 
-def _spoiled(value: Any) -> None:
+def _spoil(value: Any) -> None:
     """Change every array in nested lists, tuples and dicts in place."""
     import numpy as np
 
@@ -230,7 +232,7 @@ def _spoiled(value: Any) -> None:
             value[...] = ~value if value.dtype == bool else value + 1
     elif isinstance(value, (list, tuple, dict)):
         for item in value.values() if isinstance(value, dict) else value:
-            _spoiled(item)
+            _spoil(item)
 
 
 # ----- Exceptions

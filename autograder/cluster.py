@@ -25,6 +25,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -93,13 +94,18 @@ def fingerprint() -> dict[str, str]:
 
 def prepare(setup: Setup) -> str:
     """Make the course's folder and the sandbox in this process; returns why it cannot be, or an empty text."""
+    if setup.token in _places:
+        return ""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         if (value := os.environ.get(name)) != lean.THREADS[name]:
             return (f"has {name} {'unset' if value is None else '= ' + value}: its linear algebra would take other "
                     f"workers' cores. Start it with {name}=1")
     for old in list(_places)[:1 - PLANS_MOST]:      # of runs that were killed and could not say that they are over
         forget(old)
-    folder = Path(tempfile.mkdtemp(prefix="autograder-course-"))        # readable by its owner alone
+    from distributed import get_worker
+
+    # readable by its owner alone; what a killed worker has left there, Dask removes when the next one starts
+    folder = Path(tempfile.mkdtemp(prefix="course-", dir=get_worker().local_directory))
     try:
         parcel.lay_out(setup.course, folder)
         _places[setup.token] = _Place(Worker(dataclasses.replace(setup.plan, root=folder)), folder)
@@ -200,7 +206,7 @@ class Cluster:
             self.look(first=True)
             if not self.good:
                 raise ClusterError(f"the scheduler at {address} has no workers: start some "
-                                   f"(dask worker {address} --nworkers auto --nthreads 1)")
+                                   f"(dask worker {address} --nworkers -1 --nthreads 1)")
         except BaseException:
             self.close()
             raise
@@ -214,9 +220,7 @@ class Cluster:
     def close(self) -> None:
         """Have the workers forget the plan; the cluster itself goes on."""
         if self.client.status == "running" and self.good:
-            with _Patience(5.0) as left:
-                for future in [self._ask(address, forget, self.setup.token) for address in self.good]:
-                    left.wait(future)
+            _answers([self._ask(address, forget, self.setup.token) for address in self.good], 5.0)
         self.client.close(timeout=5)
 
     # ----- Workers
@@ -238,16 +242,15 @@ class Cluster:
     def check(self, addresses: Sequence[str]) -> dict[str, str]:
         """Why each worker cannot be used; empty for one that is ready."""
         # in words: the byte code of another Python could not be read there
-        told = self._answers(addresses, eval, "__import__('autograder.cluster').cluster.fingerprint()")
+        told = self._all(addresses, eval, "__import__('autograder.cluster').cluster.fingerprint()")
         why = {address: _differs(answer) for address, answer in told.items()}
-        ready = self._answers([a for a, w in why.items() if not w], prepare, self.setup)
+        ready = self._all([a for a, w in why.items() if not w], prepare, self.setup)
         return why | {a: answer if isinstance(answer, str) else _failed(answer) for a, answer in ready.items()}
 
-    def _answers(self, addresses: Sequence[str], function: Callable[..., Any], *args: Any) -> dict[str, Any]:
+    def _all(self, addresses: Sequence[str], function: Callable[..., Any], *args: Any) -> dict[str, Any]:
         """What each worker answers, or the exception that came in its place."""
-        futures = {address: self._ask(address, function, *args) for address in addresses}
-        with _Patience(ANSWER_SECONDS) as left:
-            return {address: left.wait(future) for address, future in futures.items()}
+        futures = [self._ask(address, function, *args) for address in addresses]
+        return dict(zip(addresses, _answers(futures, ANSWER_SECONDS), strict=True))
 
     def _ask(self, address: str, function: Callable[..., Any], *args: Any) -> Any:
         return self.client.submit(function, *args, workers=[address], pure=False, priority=100,
@@ -260,7 +263,7 @@ class Cluster:
         todo, sent = list(reversed(students)), dict[str, _Sent]()
         try:
             while todo or sent:
-                while todo and len(sent) < workers.AHEAD * max(len(self.good), 1):
+                while todo and len(sent) < workers.AHEAD * len(self.good):
                     student = todo.pop()
                     sent[student] = _Sent(student, {})
                     self.send(sent[student], self.good)
@@ -276,7 +279,9 @@ class Cluster:
                         self.tell("the cluster has lost all its workers")
                         return
                     self.hurry(sent, idle=not todo)
-        except (OSError, TimeoutError, _cancelled()):
+        except Exception as e:
+            if self.client.status == "running" and not isinstance(e, (OSError, TimeoutError, CancelledError)):
+                raise
             self.tell(f"the scheduler at {self.address} is lost; what is graded stays")
 
     def send(self, item: _Sent, allowed: set[str]) -> None:
@@ -309,8 +314,7 @@ class Cluster:
         del item.copies[future]
         if future.status == "error" and isinstance(future.exception(), NoPlan):
             self.good.clear()               # one of them is not what it was: all are looked at again
-            self.look()
-            self.send(item, self.good)
+            self.look()                     # and what has no copy left is sent again
         elif not item.copies:               # the workers that had it died, several times; or an error of ours
             sent.pop(student)
         return None
@@ -336,30 +340,15 @@ class Cluster:
                 self.drop(sent.pop(item.student))
 
 
-class _Patience:
-    """A time in which several answers are waited for together."""
-
-    def __init__(self, seconds: float) -> None:
-        self.until = time.monotonic() + seconds
-
-    def __enter__(self) -> _Patience:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        pass
-
-    def wait(self, future: Any) -> Any:
-        """The answer, or the exception in its place; TimeoutError and a lost connection too."""
+def _answers(futures: Sequence[Any], seconds: float) -> list[Any]:
+    """What came within a time for all together: each answer, or the exception in its place."""
+    until, found = time.monotonic() + seconds, []
+    for future in futures:
         try:
-            return future.result(timeout=max(self.until - time.monotonic(), 0.01))
+            found.append(future.result(timeout=max(until - time.monotonic(), 0.01)))
         except Exception as e:
-            return e
-
-
-def _cancelled() -> type[BaseException]:
-    from concurrent.futures import CancelledError
-
-    return CancelledError
+            found.append(e)
+    return found
 
 
 def _differs(answer: Any) -> str:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from autograder import clones, downloads, entries, roster, submission, times
+from autograder import clones, downloads, entries, pick, roster, times
 from autograder.course import Course, read_json, write_atomically
 from autograder.downloads import File, HandIn
 from autograder.errors import AutograderError
@@ -77,14 +77,16 @@ def collect(folder: str | Path, assignment: str, source: str | Path | None = Non
     course.require(assignment)
     where = times.zone(timezone)
     names = roster.read(roster_file, id_column, where) if roster_file else None
-    wanted = notebooks(course, assignment)
+    wanted = pick.notebooks(course, assignment)
     got = Collected(format)
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(course.lock())
         staging = stack.enter_context(_staging(course, clean=not dry_run))
         found = list(_hand_ins(course, assignment, source, format, pattern, staging, where, got))
-        due = due_dates(course, assignment)
+        due, known = _gradebook(course, assignment)
+        if names:
+            names.adopt(known)
         students = _match(found, names)
         for hand_in, (student, why) in zip(found, students, strict=True):
             place = _Place(course, assignment, student, hand_in, wanted, due, got, dry_run=dry_run)
@@ -96,6 +98,7 @@ def collect(folder: str | Path, assignment: str, source: str | Path | None = Non
     if got.format == "moodle" and any(h.time is None for h in found):
         got.warnings.append("this zip has the time of the download, not of each submission: give Moodle's grading "
                             "worksheet by --roster, which has them")
+    got.warnings += _strangers(got.rows, known)
     got.rows.sort(key=lambda r: (r.student is None, r.student or r.who))
     if names:
         got.warnings += [f"the roster's line for '{s}' has no id that can name a folder" for s in names.skipped]
@@ -159,40 +162,32 @@ def _is_exchange(path: Path, assignment: str) -> bool:
         path.glob(f"*+{assignment}+*"))
 
 
-def notebooks(course: Course, assignment: str) -> dict[str, set[str]]:
-    """The assignment's notebooks, each with the ids of its cells."""
-    folder = course.release / assignment
-    if not any(folder.glob("*.ipynb")):
-        folder = course.source / assignment
-    found = {}
-    for path in sorted(folder.glob("*.ipynb")):
-        found[path.stem] = _cells(path)
-    return found
-
-
-def _cells(path: Path) -> set[str]:
-    try:
-        cells, _ = submission.read_cells(path.read_bytes())
-    except (OSError, submission.Unreadable):
-        return set()
-    return {c["grade_id"] for c in cells if c["grade_id"]}
-
-
-def due_dates(course: Course, assignment: str) -> dict[str | None, datetime]:
-    """When the assignment is due: for each student with an extension, and under None for all others."""
+def _gradebook(course: Course, assignment: str) -> tuple[dict[str | None, datetime], dict[str, str]]:
+    """When the assignment is due, for each student with an extension and under None for all others; and the students
+    that the gradebook knows, with their addresses."""
     from nbgrader.api import MissingEntry
 
     from autograder.gradebook import Grades
 
     with Grades(course) as grades:
+        known = {s.id: s.email or "" for s in grades.book.students}
         try:
             row = grades.book.find_assignment(assignment)
         except MissingEntry:
-            return {}
+            return {}, known
         if row.duedate is None:
-            return {}
-        found = {s.student_id: s.duedate.replace(tzinfo=UTC) for s in row.submissions}
-        return {**found, None: row.duedate.replace(tzinfo=UTC)}
+            return {}, known
+        due: dict[str | None, datetime] = {s.student_id: s.duedate.replace(tzinfo=UTC) for s in row.submissions}
+        return due | {None: row.duedate.replace(tzinfo=UTC)}, known
+
+
+def _strangers(rows: list[Row], known: Mapping[str, str]) -> list[str]:
+    """A warning where most students of a known class are new: the ids may be of another kind than last time."""
+    new = [r.student for r in rows if r.state == NEW and r.student and r.student not in known]
+    if len(known) < 5 or 2 * len(new) <= len(rows):
+        return []
+    return [f"{len(new)} of {len(rows)} are new to the gradebook, '{new[0]}' for one, which has ids such as "
+            f"'{min(known)}': if they are the same people, name the roster's column of ids by --id-column"]
 
 
 def _match(found: list[HandIn], names: roster.Roster | None) -> list[tuple[str | None, str]]:
@@ -227,50 +222,6 @@ def _introduce(course: Course, names: roster.Roster, students: list[str]) -> Non
                 grades.book.update_or_create_student(student, **new)
 
 
-# choosing -------------------------------------------------------------------------------------------------------------
-
-SUFFIX = re.compile(r"(?:[ _.-]*\(\d+\)|[ _-]*(?:copy|kopie)\d*|[ _-]v?\d+|[ _-](?:final|solved|fertig))$")
-
-
-def names_of(name: str) -> list[str]:
-    """What a file name may have been before a browser, a platform or a student added to it, nearest first."""
-    stem = re.sub(r"\.ipynb$", "", name.casefold().strip())
-    stem = re.sub(r"^(?:copy of|kopie von) ", "", stem)
-    found = [stem]
-    while (shorter := SUFFIX.sub("", stem)) != stem and shorter:
-        stem = shorter
-        found.append(stem)
-    return found
-
-
-def choose(files: list[File], wanted: Mapping[str, set[str]]) -> tuple[dict[str, File], list[File], list[str]]:
-    """The file for each notebook of the assignment, those that are left, and notes."""
-    chosen: dict[str, File] = {}
-    notes: list[str] = []
-    left = sorted(files, key=lambda f: (f.order, f.time or datetime.min.replace(tzinfo=UTC), f.name))
-    for name in wanted:
-        ranked = [(names_of(f.name).index(name.casefold()), f) for f in left if name.casefold() in names_of(f.name)]
-        if not ranked:
-            continue
-        # the newest; of those that came at once, the one whose name was changed least
-        best = max(ranked, key=lambda rf: (rf[1].order, rf[1].time or datetime.min.replace(tzinfo=UTC), -rf[0]))[1]
-        chosen[name] = best
-        left.remove(best)
-    for name, ids in wanted.items():
-        if name in chosen or not left:
-            continue
-        shared = {f.path: len(_cells(f.path) & ids) for f in left}
-        best = max(left, key=lambda f: shared[f.path])
-        if shared[best.path] or (len(files) == 1 and len(wanted) == 1):
-            chosen[name] = best
-            left.remove(best)
-            notes.append(f"'{best.name}' was taken as {name}.ipynb" + (
-                "" if shared[best.path] else ", though it has no cell of this assignment"))
-    if missing := [n for n in wanted if n not in chosen]:
-        notes.append("not handed in: " + ", ".join(f"{n}.ipynb" for n in missing))
-    return chosen, left, notes
-
-
 # placing --------------------------------------------------------------------------------------------------------------
 
 class _Place:
@@ -288,7 +239,7 @@ class _Place:
 
     def run(self) -> Row:
         """Bring it in; returns its row."""
-        chosen, left, notes = choose(self.hand_in.files, self.wanted)
+        chosen, left, notes = pick.choose(self.hand_in.files, self.wanted)
         if not chosen:
             return self.leave("has no notebook of this assignment")
         self.notes += notes

@@ -13,7 +13,6 @@ import sys
 import sysconfig
 import tempfile
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,11 +66,10 @@ def _attacked(sandbox: Sandbox) -> Iterator[Finding]:
 def _try(session: Session, attack: Attack, bait: dict[str, Any]) -> tuple[bool, str]:
     lines = "\n".join("    " + line for line in attack.code.strip("\n").splitlines())
     session.run_cell("def attack(bait):\n    if True:\n" + lines)
-    began = time.monotonic()
     try:
         got, _ = session.call("attack", (bait,))
     except attack.ends as e:
-        return time.monotonic() - began < LIMITS.draw + 2, (e.ename if isinstance(e, StudentError) else str(e))
+        return session.spent < LIMITS.draw + 2, (e.ename if isinstance(e, StudentError) else str(e))
     except StudentFailure as e:
         return False, f"{type(e).__name__}: {e}"
     return not got, got or "nothing got through"
@@ -79,13 +77,12 @@ def _try(session: Session, attack: Attack, bait: dict[str, Any]) -> tuple[bool, 
 
 def _flood(session: Session, layer: str) -> Finding:
     """Output is bounded inside and out: a flood ends with the cell's time, and what comes out is short."""
-    began = time.monotonic()
     try:
         run = session.run_cell(FLOOD)
         size = sum(len(output.get("text", "")) for output in run.outputs)
     except (StudentTimeout, StudentDied):
         size = 0
-    holds = size <= 2 * LIMITS.output and time.monotonic() - began < LIMITS.cell + 2
+    holds = size <= 2 * LIMITS.output and session.spent < LIMITS.cell + 2
     return Finding(layer, "output is bounded", holds, f"{size >> 10} KB kept")
 
 

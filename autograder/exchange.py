@@ -1,8 +1,8 @@
 """nbgrader's exchange, through nbgrader's own API: assignments out, submissions in.
 
 Whatever exchange the course's nbgrader_config.py names is used (the folder, ngshare). For the folder some care is ours,
-since anyone can write to it: nbgrader copies what a link in a submission points to, stops at a name that it cannot read,
-and takes the newest of what comes in a student's name, whoever made it.
+since anyone can write to it: nbgrader copies what a link in a submission points to, stops at a name that it cannot
+read, and takes the newest of what comes in a student's name, whoever made it.
 """
 
 from __future__ import annotations

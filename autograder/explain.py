@@ -301,8 +301,8 @@ def _failure(outcome: Outcome) -> str:
         return f"raised {failure.ename}{where}"
     if isinstance(failure, MissingName):
         return f"there is no function {failure.name}"
-    said = {StudentTimeout: "too slow", StudentDied: "its process ended"}.get(type(failure), "returned no plain data")
-    return f"{said}: {failure}"
+    said = "too slow" if isinstance(failure, StudentTimeout) else "returned no plain data"
+    return f"{'its process ended' if isinstance(failure, StudentDied) else said}: {failure}"
 
 
 def _differences(got: Any, want: Any, tol: float, examples: int | None, where: str = "") -> Iterator[Difference]:
@@ -403,10 +403,8 @@ def _literal(value: Any) -> str:
                 f".reshape({value.shape}).copy()")
     if isinstance(value, np.generic):
         return f"{_literal(np.asarray(value))}[()]"
-    if type(value) in (list, tuple, set, frozenset):
-        items = ", ".join(_literal(v) for v in value)
-        return {list: f"[{items}]", tuple: f"({items}{',' if value else ''})", set: f"set([{items}])",
-                frozenset: f"frozenset([{items}])"}[type(value)]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return f"{type(value).__name__}([{', '.join(_literal(v) for v in value)}])"
     if type(value) is dict:
         return "{" + ", ".join(f"{_literal(k)}: {_literal(v)}" for k, v in value.items()) + "}"
     return f"float({str(value)!r})" if type(value) is float else repr(value)

@@ -67,6 +67,8 @@ def fill(format: str, assignment: str, grades: Sequence[Grade], template: Path, 
     """The platform's own table with the scores in it, and what does not fit; raises AutograderError."""
     table = tables.read(template)
     names = rosters.read(roster) if roster else None
+    if names:
+        names.adopt({g.id: g.email for g in grades})
     canvas = format == "canvas"
     target = _canvas_column(table, assignment, column, template) if canvas else _moodle_column(table, column, template)
     comments = None if canvas else table.column(*FEEDBACK)

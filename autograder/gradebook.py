@@ -124,6 +124,9 @@ class Grades:
     def sheet(self, assignment: str) -> Sheet:
         """The notebooks of an assignment with their cells; raises UnknownName, or AutograderError where it has none."""
         known = self.assignments()
+        if assignment not in known and assignment in self.course.assignments():
+            raise AutograderError(f"assignment '{assignment}' has a source notebook and no release yet: in the course "
+                                  f"folder, nbgrader generate_assignment {assignment} makes it")
         if assignment not in known:
             raise UnknownName("assignment", assignment, str(self.course.root), known,
                               f"autograder status {self.course.shown} lists all")

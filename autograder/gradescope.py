@@ -213,6 +213,9 @@ def grade(root: Path) -> dict[str, Any]:
         result = run(course.root, assignment, students=[student], jobs=1, layer="auto")[0]
     if result["status"] == pipeline.ERROR:
         raise AutograderError(str(result["notes"][0]))
+    by_hand = float(result["max_score"]) - sum(float(c["points"]) for c in result["cells"])
+    if by_hand > 0:
+        notes.append(f"{by_hand:g} points more are given by a person")
     found = results(result, more=notes)
     write_atomically(root / "results" / "results.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     return found
@@ -220,7 +223,7 @@ def grade(root: Path) -> dict[str, Any]:
 
 def _hand_in(course: Course, assignment: str, root: Path, staging: Path) -> tuple[str, list[str]]:
     """Put the submission where the course has submissions; the student's id and what is to be said."""
-    from autograder import collect, downloads, entries
+    from autograder import downloads, entries, pick
 
     about = read_json(root / "submission_metadata.json")
     about = about if isinstance(about, dict) else {}
@@ -233,7 +236,7 @@ def _hand_in(course: Course, assignment: str, root: Path, staging: Path) -> tupl
     with entries.opened(root / "submission", reader.refuse) as found:
         for entry in found:
             reader.take(hand_in, entry, entry.name)
-    chosen, _, notes = collect.choose(hand_in.files, collect.notebooks(course, assignment))
+    chosen, _, notes = pick.choose(hand_in.files, pick.notebooks(course, assignment))
     folder = course.submitted / student / assignment
     folder.mkdir(parents=True)
     for name, file in chosen.items():

@@ -130,6 +130,7 @@ class _Maker:
         for part in parts:
             self._keep(part)
         self._summary([part for part in parts if part.waits])
+        self.tell("dry run: nothing was written")
         return self.did
 
     def _parts(self, found: list[Path]) -> list[Part]:

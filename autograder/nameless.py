@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from autograder.summary import function_of
+
 QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`")
 SHORT = 3               # a student "bo" is in half of all words
 
@@ -13,13 +15,16 @@ SHORT = 3               # a student "bo" is in half of all words
 def without_names(results: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> list[dict[str, Any]]:
     """The results under the pseudonyms `names` (by student).
 
-    Notes and incidents may hold names of files and people: what is quoted in them goes, and every student's name.
+    Notes and incidents may hold names of files and people: what is quoted in them goes, but for the functions that are
+    graded, and every student's name.
     """
+    results = list(results)
     real = sorted((n for n in names if len(n) >= SHORT), key=len, reverse=True)
     told = re.compile("|".join(map(re.escape, real))) if real else None
+    graded = {function_of(c) for r in results for c in r.get("cells") or []}
 
     def text(value: Any) -> str:
-        said = QUOTED.sub("'...'", str(value))
+        said = QUOTED.sub(lambda m: m[0] if m[0][1:-1] in graded else "'...'", str(value))
         return told.sub("...", said) if told else said
 
     return [dict(r) | {

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 STATES = frozenset("h h0 c c0 s s0".split())        # the names that the assignments give to a state that comes in
 ZERO, FULL = "a state of zeros", "no padding"
 PROBED = 2              # draws on which an argument is set to 0
+SLOW = 0.1              # seconds a call: so slow a function is not called another twenty times
 ONLY = "right for {} only: what changes otherwise?"
 
 
@@ -84,9 +85,12 @@ def shared_property(failing: Sequence[Draw], passing: Sequence[Draw], otherwise:
 def _properties(draws: Sequence[Draw]) -> Iterator[tuple[str, Callable[[Draw], bool], int]]:
     """What draws may have in common: the words, the test, and how many draws must have it for it to mean something."""
     names = list(dict.fromkeys(name for d in draws for name in d.tags))
-    labels = [n for n in names if any(isinstance(d.tags.get(n), (bool, str)) for d in draws)]
-    for name in labels:
-        yield name, lambda d, n=name: bool(d[n]), 1                                 # type: ignore[misc]
+    for name in names:
+        values = {d.tags.get(name) for d in draws if isinstance(d.tags.get(name), (bool, str))}
+        for text in sorted(v for v in values if isinstance(v, str)):
+            yield f"{name} {text}", lambda d, n=name, v=text: d[n] == v, 1          # type: ignore[misc]
+        if True in values:
+            yield name, lambda d, n=name: d[n] is True, 1                           # type: ignore[misc]
     letters = [n for n in names if all(type(d.tags.get(n)) is int for d in draws)]
     for name in letters:
         yield f"{name} = 1", lambda d, n=name: d[n] == 1, 1                         # type: ignore[misc]
@@ -102,32 +106,47 @@ def _properties(draws: Sequence[Draw]) -> Iterator[tuple[str, Callable[[Draw], b
 
 # ----- Arguments set to 0
 
-def vanishing(check: Check, k: int, wrong: Sequence[Outcome], answer: Callable[[Draw], Outcome]) -> str | None:
-    """"right where `h` is 0": the arguments without which result k is right, on each of a few wrong draws.
+class Vanishing:
+    """Which arguments, set to 0, make a wrong function right? Asked once a result; the answers are kept.
 
-    `answer` calls the student's function once more. An argument whose zeros make the right result trivial (all 0, all
-    1, another argument) says nothing: a wrong function may give that, too.
+    `answer` calls the student's function once more. A slow function is not asked, and one that hangs or dies is asked
+    nothing further: the time is the student's. An argument whose zeros make the right result trivial (all 0, all 1,
+    another argument) says nothing: a wrong function may give that, too.
     """
-    outcomes = [o for o in wrong if not o.draw.mixed and o.draw.budget is None][:PROBED]
-    if len(outcomes) < PROBED:
-        return None
-    found = []
-    for i, named in enumerate(check.args):
-        if all(isinstance(o.draw.args[i], np.ndarray) and o.draw.args[i].dtype.kind == "f" for o in outcomes) and all(
-                _right_without(check, k, i, o, answer) for o in outcomes):
-            found.append(f"`{named.name}`")
-    if not found:
-        return None
-    if len(found) == 1:
-        return f"right where {found[0]} is 0: look at what {found[0]} does"
-    together = f"{', '.join(found[:-1])} and {found[-1]}"
-    return f"right where {', '.join(found[:-1])} or {found[-1]} is 0: look at where {together} meet"
 
+    def __init__(self, check: Check, answer: Callable[[Draw], Outcome] | None) -> None:
+        self.check, self.answer = check, answer
+        self._said: dict[int, str | None] = {}
 
-def _right_without(check: Check, k: int, i: int, outcome: Outcome, answer: Callable[[Draw], Outcome]) -> bool:
-    args = tuple(np.zeros_like(a) if j == i else a for j, a in enumerate(outcome.draw.args))
-    draw = dataclasses.replace(outcome.draw, args=args)
-    want = check.split(check.run(check.reference(), draw))
-    if want is None or is_constant(want[k], args):
-        return False
-    return answer(draw).right(k)
+    def say(self, k: int, wrong: Sequence[Outcome]) -> str | None:
+        """"right where `h` is 0": for result k, by a few of the draws on which it is wrong; None if nothing is."""
+        if k not in self._said:
+            self._said[k] = self._sentence(k, [o for o in wrong if not o.draw.mixed and o.draw.budget is None][:PROBED])
+        return self._said[k]
+
+    def _sentence(self, k: int, outcomes: Sequence[Outcome]) -> str | None:
+        if len(outcomes) < PROBED or any(o.seconds > SLOW for o in outcomes):
+            return None
+        found = [f"`{named.name}`" for i, named in enumerate(self.check.args)
+                 if all(self._right(k, i, o.draw) for o in outcomes)]
+        if not found:
+            return None
+        if len(found) == 1:
+            return f"right where {found[0]} is 0: look at what {found[0]} does"
+        first, last = ", ".join(found[:-1]), found[-1]
+        return f"right where {first} or {last} is 0: look at where {first} and {last} meet"
+
+    def _right(self, k: int, i: int, draw: Draw) -> bool:
+        """Is result k right with zeros for argument i?"""
+        zeroed = draw.args[i]
+        if self.answer is None or not isinstance(zeroed, np.ndarray) or zeroed.dtype.kind != "f":
+            return False
+        args = tuple(np.zeros_like(a) if j == i else a for j, a in enumerate(draw.args))
+        draw = dataclasses.replace(draw, args=args)
+        want = self.check.split(self.check.run(self.check.reference(), draw))
+        if want is None or is_constant(want[k], args):
+            return False
+        outcome = self.answer(draw)
+        if outcome.skipped:
+            self.answer = None
+        return outcome.right(k)

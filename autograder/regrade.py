@@ -108,7 +108,7 @@ def regrade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs
 
     copy = None
     if dry_run:
-        _preview(course, name, chosen, layer, jobs or cores(), started, done)
+        _preview(course, name, chosen, layer, jobs or cores(), started, done, used)
     else:
         copy = backup(course, "regrade")
         driver.grade(folder, name, students=chosen, jobs=jobs, layer=layer, force=True, started=started,
@@ -133,7 +133,8 @@ def compare(before: dict[str, Any] | None, after: dict[str, Any],
 
 
 def _preview(course: Course, name: str, students: Sequence[str], layer: str | None, jobs: int,
-             started: Callable[[int, int], None], finished: Callable[[dict[str, Any]], None]) -> None:
+             started: Callable[[int, int], None], finished: Callable[[dict[str, Any]], None],
+             used: Callable[[float, float], None]) -> None:
     """Run what a regrade would run, and hand each result that would count to `finished`."""
     with Grades(course) as grades:
         whole = grades.sheet(name)
@@ -148,9 +149,11 @@ def _preview(course: Course, name: str, students: Sequence[str], layer: str | No
         folders = {s: attempts.place(course, name, s) / f"{n:03d}" for s, n in these.items()}
         for out in outcomes(dataclasses.replace(plan, folders=folders), list(these), jobs):
             results[out.student][these[out.student]] = out.result | {"attempt": these[out.student]}
+            used(out.used.students, out.used.grader)
     for out in outcomes(plan, [s for s, need in needs.items() if need.number], jobs):
         number = needs[out.student].number
         results[out.student][number] = out.result | {"attempt": number}
+        used(out.used.students, out.used.grader)
         finished(attempts.best_of(course, results.pop(out.student)))
     for student in list(results):
         finished(attempts.best_of(course, results.pop(student)))

@@ -59,8 +59,8 @@ def write_report(results: Iterable[Mapping[str, Any]], path: str | Path, *, titl
 
     title: the headline, the assignment's name by default. explain: a line below each heading that says how to read it.
     work: what the students wrote (work.load), for examples and near-identical submissions; without it the page has
-    neither. pseudonym: the name to show for a student, for a report that others see: no student's own name or file
-    name is in it then.
+    neither. pseudonym: the name to show for a student, for a report that a class sees: no student's own name or file
+    name is in it then, and no comparison of submissions.
     """
     from autograder.course import write_atomically
 
@@ -86,7 +86,9 @@ def render(results: Iterable[Mapping[str, Any]], *, title: str = "", explain: bo
     env.filters |= {"clean": clean, "num": number, "pct": percent, "time": duration, "prose": prose, "slug": slug,
                     "breakable": breakable, "words": summary.readable, "day": day}
     found = summarise(results)
-    alike = similarity.compare(work.students, work.released, work.published.values()) if work else None
+    alike = None
+    if work and pseudonym is None:      # a suspicion is nothing to show to a class, under whatever names
+        alike = similarity.compare(work.students, work.released, work.published.values())
     return env.get_template("report.html").render(
         s=found, title=title or found.assignment or "Class report", explain=explain, chart=histogram(found),
         finding=summary.finding, function_of=summary.function_of, share_of=summary.share_of, kinds=summary.KINDS,

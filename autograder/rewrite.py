@@ -33,6 +33,7 @@ class Names:
     functions: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
     called: Collection[str] = ()        # functions whose keyword arguments are renamed with the rest
+    results: Collection[str] = ()       # names that stand in quotes by themselves: "dgamma"
 
     @property
     def all(self) -> dict[str, str]:
@@ -41,8 +42,9 @@ class Names:
 
 # ----- Names
 
-def renamed(text: str, names: Names, code: Collection[Span] = (), kept: Collection[Span] = ()) -> str:
-    """A module with other names. `code`: where its strings are code and no prose; `kept`: where they are left alone."""
+def renamed(text: str, names: Names, code: Collection[Span] = (), kept: Collection[Span] = (),
+            named: Collection[Span] = ()) -> str:
+    """A module with other names. Its strings are prose, but `code` and the `named` arguments; `kept` ones stay."""
 
     def within(spans: Collection[Span], place: tuple[int, int]) -> bool:
         return any(first <= place < last for first, last in spans)
@@ -50,7 +52,7 @@ def renamed(text: str, names: Names, code: Collection[Span] = (), kept: Collecti
     def change(kind: int, token: str, place: tuple[int, int]) -> str:
         if kind == tokenize.COMMENT:
             return prose(token, names)
-        return token if within(kept, place) else _string(token, names, within(code, place))
+        return token if within(kept, place) else _string(token, names, within(code, place), within(named, place))
 
     return _by_token(text, names, change)
 
@@ -96,14 +98,15 @@ def _tokens(text: str, names: Names) -> Iterator[tuple[int, str, tuple[int, int]
         yield token.type, token.string, token.start, token.end, new
 
 
-def _string(token: str, names: Names, code: bool) -> str:
-    """A string literal, as it stands in the text, with other names in it."""
+def _string(token: str, names: Names, code: bool, named: bool) -> str:
+    """A string literal, as it stands in the text, with other names in it. `named`: it is an argument's name."""
     opening = re.match(r"[A-Za-z]*('''|\"\"\"|'|\")", token)
     assert opening is not None
     inside = token[opening.end():-len(opening[1])]
     if code:
         new = fragment(inside, names)
-    elif inside in names.all:
+    elif inside in names.functions or inside in names.arguments and (
+            named or unmistakable(inside) or inside in names.results):
         new = names.all[inside]
     elif argument := re.fullmatch(r"(\w+)( \([^)]*\))", inside):    # "xs (T, B, D)"
         new = names.all.get(argument[1], argument[1]) + argument[2]
@@ -131,7 +134,8 @@ def _words(text: str, names: Names) -> str:
     for table in (plain, kebab):
         if table:
             words = "|".join(map(re.escape, sorted(table, key=len, reverse=True)))
-            text = re.sub(rf"(?<![\w.-])({words})(?![\w]|-(?!test\b))", lambda m, t=table: t[m[1]], text)
+            pattern = rf"(?<![\w.-])({words})(?![\w]|-(?!test\b))"
+            text = re.sub(pattern, lambda m, table=table: str(table[m[1]]), text)     # type: ignore[misc]
     others = "|".join(sorted(map(re.escape, names.all.keys() - plain.keys()), key=len, reverse=True))
     if others:      # an English word is a name in `backticks`, and before a bracket
         text = re.sub(r"`[^`\n]+`", lambda m: fragment(m[0], names), text)
@@ -166,29 +170,71 @@ class _Bytes:
                 self.lines[node.end_lineno - 1] + node.end_col_offset)          # type: ignore[attr-defined]
 
 
-def reordered(text: str, orders: Mapping[str, Order]) -> str:
+@dataclass(frozen=True)
+class _Slot:
+    """A place of the text that changes: parts that change places, each with a text before it, or another text."""
+
+    begin: int
+    end: int
+    parts: Sequence[tuple[int, int]] = ()
+    places: Sequence[int] = ()
+    before: Sequence[str] = ()
+    text: str = ""
+
+
+def reordered(text: str, orders: Mapping[str, Order], arguments: Mapping[str, Sequence[str]] | None = None) -> str:
     """Python text in which these functions take their arguments in another order, where they are defined and called.
 
     A call is found by the function's name, as `name(...)`, `space["name"](...)`, `call("name", ...)`, and with the
-    keywords of `course.test(name, ...)`. Raises ValueError for a call that cannot be turned.
+    keywords of `course.test(name, ...)`. A function that is handed on as a value is put into a lambda of the old order,
+    and a call by positions and keywords gets keywords alone: for both, `arguments` names the arguments in the old
+    order. Raises ValueError for a call that cannot be turned.
     """
-    data = _Bytes(text.encode())
-    slots: list[tuple[int, int, list[tuple[int, int]], list[int]]] = []     # from, to, the parts, their new places
-    tree = ast.parse(text)
+    data, tree = _Bytes(text.encode()), ast.parse(text)
+    slots: list[_Slot] = []
     for node in ast.walk(tree):
+        before: list[str] = []
         if isinstance(node, ast.FunctionDef) and node.name in orders:
             parts: list[ast.AST] = list(node.args.args)
             places = [i for group in orders[node.name] for i in group]
         elif isinstance(node, ast.Call) and (found := _called(node, orders)):
             name, parts = found
-            places = _places(node, name, parts, orders[name])
+            if _mixed(node, parts):
+                places, names = list(range(len(parts))), (arguments or {}).get(name, ())
+                before = [f"{n}=" if not isinstance(p, ast.keyword) else "" for p, n in zip(parts, names, strict=False)]
+                if len(before) < len(parts):
+                    raise ValueError(f"line {node.lineno}: {name}(...) is called with positions and keywords at once")
+            else:
+                places = _places(node, name, parts, orders[name])
         else:
             continue
-        if places != list(range(len(parts))):
+        if places != list(range(len(parts))) or before:
             spans = [data.span(p) for p in parts]
-            slots.append((spans[0][0], spans[-1][1], spans, places))
-    slots.sort(key=lambda s: (s[0], -s[1]))
+            slots.append(_Slot(spans[0][0], spans[-1][1], spans, places, before or [""] * len(parts)))
+    for value in _values(tree, orders):
+        names = (arguments or {}).get(value.id, ())
+        if not names:
+            raise ValueError(f"line {value.lineno}: {value.id} is handed on as a value")
+        turned = ", ".join(names[i] for group in orders[value.id] for i in group)
+        slots.append(_Slot(*data.span(value), text=f"lambda {', '.join(names)}: {value.id}({turned})"))
+    slots.sort(key=lambda s: (s.begin, -s.end))
     return _turned(data.text, 0, len(data.text), slots).decode()
+
+
+def _mixed(node: ast.Call, parts: Sequence[ast.AST]) -> bool:
+    """Positions and keywords in one call, and not one of course.test, whose keywords are taken alone."""
+    keywords = [isinstance(p, ast.keyword) for p in parts]
+    return any(keywords) and not all(keywords)
+
+
+def _values(tree: ast.AST, names: Collection[str]) -> Iterator[ast.Name]:
+    """Where a function is neither called nor tested, but handed on."""
+    other = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    other |= {id(n.args[0]) for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args
+              and ast.unparse(n.func) == "course.test"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load) and id(node) not in other:
+            yield node
 
 
 def _called(node: ast.Call, orders: Mapping[str, Order]) -> tuple[str, list[ast.AST]] | None:
@@ -215,9 +261,7 @@ TEST_KEYWORDS = {"expected", "equation", "not_tested", "results", "part", "tol",
 def _places(node: ast.Call, name: str, parts: Sequence[ast.AST], order: Order) -> list[int]:
     """Which part stands where after the turn; a starred one is a group of the order."""
     if any(isinstance(p, ast.keyword) for p in parts) and ast.unparse(node.func) != "course.test":
-        if not any(isinstance(p, ast.Starred) for p in parts) and all(isinstance(p, ast.keyword) for p in parts):
-            return list(range(len(parts)))
-        raise ValueError(f"line {node.lineno}: {name}(...) is called with positions and keywords at once")
+        return list(range(len(parts)))          # keywords alone need no order
     count, stars = sum(map(len, order)), [i for i, p in enumerate(parts) if isinstance(p, ast.Starred)]
     if not stars and len(parts) == count:
         return [i for group in order for i in group]
@@ -228,39 +272,36 @@ def _places(node: ast.Call, name: str, parts: Sequence[ast.AST], order: Order) -
     return list(dict.fromkeys(part_of[i] for group in order for i in group))
 
 
-def _turned(text: bytes, begin: int, end: int,
-            slots: list[tuple[int, int, list[tuple[int, int]], list[int]]]) -> bytes:
-    """The text from begin to end with the parts of all slots inside of it in their new places."""
+def _turned(text: bytes, begin: int, end: int, slots: Sequence[_Slot]) -> bytes:
+    """The text from begin to end with all slots inside of it filled anew, those inside of others too."""
     pieces, at = [], begin
-    for first, last, spans, places in slots:
-        if first < at or last > end:
+    for slot in slots:
+        if slot.begin < at or slot.end > end:
             continue
-        inner = [s for s in slots if s[0] >= first and s[1] <= last and s[2] is not spans]
-        made = [_turned(text, a, b, [s for s in inner if s[0] >= a and s[1] <= b]) for a, b in spans]
-        between = [text[a:b] for (_, a), (b, _) in pairwise(spans)]
-        pieces += [text[at:first], made[places[0]]]
-        for gap, place in zip(between, places[1:], strict=True):
+        pieces.append(text[at:slot.begin])
+        at = slot.end
+        if slot.text:
+            pieces.append(slot.text.encode())
+            continue
+        inner = [s for s in slots if s.begin >= slot.begin and s.end <= slot.end and s is not slot]
+        made = [head.encode() + _turned(text, a, b, [s for s in inner if s.begin >= a and s.end <= b])
+                for head, (a, b) in zip(slot.before, slot.parts, strict=True)]
+        between = [text[a:b] for (_, a), (b, _) in pairwise(slot.parts)]
+        pieces += [made[slot.places[0]]]
+        for gap, place in zip(between, slot.places[1:], strict=True):
             pieces += [gap, made[place]]
-        at = last
     return b"".join([*pieces, text[at:end]])
 
 
 def starred(text: str, counts: Mapping[str, int]) -> Iterator[tuple[str, range | None]]:
-    """(function, the arguments that a call passes as one `*group`); None where a call or a use fits no order."""
-    tree = ast.parse(text)
-    functions = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
-    tested = {id(n.args[0]) for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args
-              and ast.unparse(n.func) == "course.test"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in counts and isinstance(node.ctx, ast.Load) \
-                and id(node) not in functions | tested:
-            yield node.id, None
+    """(function, the arguments that a call passes as one `*group`); None where a call fits no order."""
+    for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.Call) or not (found := _called(node, {n: [range(c)] for n, c in counts.items()})):
             continue
         name, parts = found
         stars = [i for i, p in enumerate(parts) if isinstance(p, ast.Starred)]
-        mixed = any(isinstance(p, ast.keyword) for p in parts) and not all(isinstance(p, ast.keyword) for p in parts)
-        if len(stars) > 1 or mixed or not stars and len(parts) != counts[name]:
+        keywords = any(isinstance(p, ast.keyword) for p in parts)
+        if len(stars) > 1 or stars and keywords or not stars and len(parts) != counts[name]:
             yield name, None
         elif stars:
             yield name, range(stars[0], stars[0] + counts[name] - len(parts) + 1)
@@ -272,7 +313,7 @@ def reordered_prose(text: str, orders: Mapping[str, Order]) -> str:
         count = sum(map(len, order))
 
         def turn(match: re.Match[str], order: Order = order, count: int = count) -> str:
-            parts = [p.strip() for p in match[2].split(",")]
+            parts = [p.strip() for p in re.split(r",(?![^(\[]*[)\]])", match[2])]      # not inside of brackets
             if len(parts) != count or any(p.startswith("*") or "=" in p for p in parts):
                 return match[0]
             return match[1] + ", ".join(parts[i] for group in order for i in group) + ")"
@@ -283,7 +324,7 @@ def reordered_prose(text: str, orders: Mapping[str, Order]) -> str:
 # ----- The smallest difference of two texts
 
 def difference(old: str, new: str) -> tuple[str, str]:
-    """(part, other): `old` with its only `part` replaced by `other` is `new`. Parts begin and end at words' borders."""
+    """(part, other): `old` with its only `part` replaced by `other` is `new`. Parts are words, or whole lines."""
     first = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     last = 0
     while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
@@ -293,6 +334,8 @@ def difference(old: str, new: str) -> tuple[str, str]:
     while True:
         begin = borders[max(bisect.bisect_right(borders, begin) - 1, 0)]
         end = borders[min(bisect.bisect_left(borders, end), len(borders) - 1)]
+        if "\n" in old[begin:end] + new[begin:len(new) - (len(old) - end)]:    # whole lines are easier to read
+            begin, end = old.rfind("\n", 0, begin) + 1, (old.find("\n", end) + 1 or len(old) + 1) - 1
         part = old[begin:end]
         if part and old.count(part) == 1:
             return part, new[begin:len(new) - (len(old) - end)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -57,6 +58,25 @@ class Roster:
         if keys[0][0] in NUMBERS and any(ids.isdisjoint(other) for _, other in known[1:]):
             return None, f"the number {text} is one student's, and the name another's"
         return next(iter(ids)), ""
+
+    def adopt(self, known: Mapping[str, str]) -> None:
+        """Use the gradebook's own ids, by e-mail address, for students that it knows under another one.
+
+        known: id -> address. A platform's tables do not all have the same columns, and a student must stay one student.
+        """
+        by_mail: dict[str, set[str]] = defaultdict(set)
+        for student, mail in known.items():
+            by_mail[fold(mail)].add(student)
+        new = {}
+        for student, person in self.people.items():
+            ids = by_mail.get(fold(person["email"]), set()) if person["email"] else set()
+            if student not in known and len(ids) == 1:
+                new[student] = next(iter(ids))
+        for key, ids in self.found.items():
+            self.found[key] = {new.get(s, s) for s in ids}
+        self.people = {new.get(s, s): person for s, person in self.people.items()}
+        self.times = {new.get(s, s): time for s, time in self.times.items()}
+        self.ids = [new.get(s, s) for s in self.ids]
 
 
 def _form(kind: str, text: str) -> str:

@@ -12,19 +12,17 @@ runs the kept cells again. What children send is hostile: each answer has its fo
 
 from __future__ import annotations
 
-import base64
-import builtins
 import contextlib
 import os
 import secrets
-import signal
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autograder import wire
+from autograder.answers import DATA, ERRORS, CellRun, cause, cell_run
 from autograder.clock import Clock, ask_for_sender, sender
 from autograder.student import (
     MissingName,
@@ -41,20 +39,6 @@ if TYPE_CHECKING:
 STARTS_MAX = 40             # processes of one session; each costs milliseconds and a replay
 WALL = 10                   # times a limit: on a machine that busy, the wall's time ends a request
 SCRATCH_FILES = 256         # files that a scratch folder may hold
-OUTPUTS_MAX = 1000
-PNG = b"\x89PNG\r\n\x1a\n"
-
-# Names a verdict may show. A class made up by the student's code could spell a hidden input.
-ERRORS = {name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
-ERRORS |= {"LinAlgError", "AxisError", "UFuncTypeError", "VisibleTestFailed"}
-DATA = {name for name, kind in vars(builtins).items() if isinstance(kind, type)}
-DATA |= {"function", "generator", "module", "method", "ndarray", "matrix", "MaskedArray", "memmap", "recarray",
-         "dict_keys", "dict_values", "dict_items", "defaultdict", "Counter", "OrderedDict", "deque", "longdouble",
-         "clongdouble", "datetime64", "timedelta64", "Decimal", "Fraction", "str_", "bytes_", "void", "mappingproxy",
-         *wire.ARRAYS_REFUSED.values(), wire.LONG_DOUBLES, "an array of more than 16 MB",
-         "a value of more than 16 MB", "a value of too many parts", "an integer of too many digits",
-         "a str with lone surrogates", *(f"a {kind} nested more than {wire.DEPTH_MAX} deep"
-                                         for kind in ("list", "tuple", "dict", "set", "frozenset"))}
 
 
 @dataclass(frozen=True)
@@ -68,17 +52,6 @@ class Limits:
     output: int = 1 << 20       # what a cell prints and shows
     files: int = 16 << 20       # one file; the scratch folder may hold four times as much
     threads: int = 1
-
-
-@dataclass
-class CellRun:
-    """What running one cell gave. `outputs` are nbformat's; `error` holds ename, evalue and traceback, or is None."""
-
-    ok: bool
-    outputs: list[dict[str, Any]]
-    error: dict[str, Any] | None
-    seconds: float
-    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -225,7 +198,7 @@ class Session:
         reply = self._ask(self._stage, self._run_request(cell), self._limits.cell, f"this cell ran longer than "
                           f"{self._limits.cell:g} s")
         with self._form_checked(self._stage):
-            run = _cell_run(reply, time.monotonic() - began, self._limits)
+            run = cell_run(reply, time.monotonic() - began, self._limits.output)
         if keep:
             self._kept.append(cell)
             process.done = len(self._kept)
@@ -331,7 +304,7 @@ class Session:
             self._lose(role)
             raise StudentDied(f"its process sent what is no answer ({e}), and was ended") from None
         except (EOFError, OSError):
-            raise StudentDied(_cause(self._lose(role, patience=0.1))) from None
+            raise StudentDied(cause(self._lose(role, patience=0.1))) from None
         except BaseException:   # Ctrl-C: a child in the middle of an answer is of no more use
             self._lose(role)
             raise
@@ -379,59 +352,3 @@ class Session:
         if not 1 <= number <= len(lines):
             return StudentError(ename)
         return StudentError(ename, lines[number - 1].strip()[:200], number)
-
-
-def _cause(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"its process left with exit code {code} (os._exit, or the connection was closed)"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    told = {"SIGSEGV": "a crash", "SIGBUS": "a crash", "SIGABRT": "aborted", "SIGXCPU": "too much processor time",
-            "SIGKILL": "killed: it closed its connection, or the machine had no memory left"}
-    return f"its process was ended by {name}" + (f" ({told[name]})" if name in told else "")
-
-
-def _cell_run(reply: dict[str, Any], seconds: float, limits: Limits) -> CellRun:
-    """The child's answer as a CellRun. Raises WireError, TypeError or KeyError for one of another form."""
-    if set(reply) != {"ok", "outputs", "error", "dropped"} or type(reply["ok"]) is not bool:
-        raise wire.WireError("an answer of no known form")
-    if type(reply["outputs"]) is not list or len(reply["outputs"]) > OUTPUTS_MAX or type(reply["dropped"]) is not int:
-        raise wire.WireError("outputs of no known form")
-    outputs = [_output(*piece) for piece in reply["outputs"]]
-    size = sum(len(text) for o in outputs for text in (o.get("text", ""), *o.get("data", {}).values()))
-    if size > limits.output + (1 << 17):        # a displayed value that began below the limit may end above it
-        raise wire.WireError("more output than the limit")
-    error = None
-    if reply["error"] is not None:
-        error = {"ename": _str(reply["error"]["ename"], 100), "evalue": _str(reply["error"]["evalue"], 2000),
-                 "traceback": [_str(line, 500) for line in reply["error"]["traceback"][:200]]}
-        outputs.append({"output_type": "error", **error})
-    notes = [f"{reply['dropped']} line(s) of IPython's magics were not run"] if reply["dropped"] else []
-    return CellRun(reply["ok"] and error is None, outputs, error, seconds, notes)
-
-
-def _output(kind: Any, body: Any) -> dict[str, Any]:
-    if kind in ("stdout", "stderr") and type(body) is str:
-        return {"output_type": "stream", "name": kind, "text": body}
-    if kind != "display" or type(body) is not dict or not set(body) <= {"text/plain", "image/png"}:
-        raise wire.WireError("an output of no known kind")
-    data = {mime: _str(text, wire.FRAME_MAX) for mime, text in body.items()}
-    if "image/png" in data and not _is_png(data["image/png"]):
-        del data["image/png"]
-    return {"output_type": "display_data", "data": data, "metadata": {}}
-
-
-def _is_png(text: str) -> bool:
-    try:
-        return base64.b64decode(text, validate=True).startswith(PNG)
-    except ValueError:
-        return False
-
-
-def _str(text: Any, limit: int) -> str:
-    if type(text) is not str:
-        raise wire.WireError("a text of another type")
-    return text[:limit]

@@ -129,7 +129,8 @@ def timestamp(folder: Path) -> str | None:
     """What timestamp.txt says beside a submission: nbgrader's collect writes it, and an import from a learning
     platform. None where there is none or it holds no date."""
     path = folder / TIMESTAMP
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > 1000:
+    linked = any(p.is_symlink() for p in (path, folder, folder.parent))      # it would be another student's
+    if linked or not path.is_file() or path.stat().st_size > 1000:
         return None
     text = path.read_text(encoding="utf-8", errors="replace").strip()
     try:

@@ -26,6 +26,7 @@ K, W = 10, 5            # any 14 tokens in a row that are shared are found: a li
 ENOUGH = 20             # fingerprints of one's own: some ten lines; below that, equal code is chance
 COMMON = 0.1            # in more than this share of the class: what everybody writes ...
 FEW, MANY = 5, 40       # ... but never for 5 students or fewer, and always for more than 40, so that pairs stay few
+LONGEST = 64 << 10      # characters of one student's that are read; honest ones have 20,000
 NEAR = 0.6              # of the own fingerprints of the one who has fewer: a pair is shown
 
 Prints = dict[int, set[str]]        # fingerprint -> the cells that it stands in
@@ -103,7 +104,7 @@ def fingerprints(source: str) -> set[int]:
     return {min(hashes[i:i + W]) for i in range(len(hashes) - W + 1)}
 
 
-@lru_cache(maxsize=4096)            # many submissions hold the same untouched or given cell
+@lru_cache(maxsize=1024)            # many submissions hold the same untouched or given cell
 def tokens(source: str) -> tuple[str, ...]:
     """The code as a row of words that no renaming, comment or layout changes."""
     from pygments.token import Comment, Name, Number, String, Text, Whitespace
@@ -139,9 +140,11 @@ def _lexer() -> Any:
 
 def _of(cells: Mapping[str, str], template: set[int]) -> Prints:
     found: Prints = {}
+    left = LONGEST
     for cell, source in cells.items():
-        for p in fingerprints(source) - template:
+        for p in fingerprints(source[:left]) - template:
             found.setdefault(p, set()).add(cell)
+        left -= min(left, len(source))
     return found
 
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, UnknownName
 
 LIMITS = {"draw": 1.0, "cell": 3.0, "submission": 10.0}
 FIRST, ATTACKER, LAST = "a-neighbour", "m-attacker", "z-neighbour"
@@ -52,14 +52,15 @@ class Trial:
     cells: list[str]                # what became of each graded cell, in words
     canaries: int                   # how many were planted, and in how many texts they were looked for
     searched: int
-    got: dict[str, list[str]] = field(default_factory=dict)     # points, canaries, files, processes, network, neighbours
+    got: dict[str, list[str]] = field(default_factory=dict)     # by kind: points, canaries, files, processes, ...
 
 
-def attack(notebook: str | Path, assignment: str = "", layer: str | None = None) -> Trial:
+def attack(notebook: str | Path, assignment: str = "", layer: str | None = None,
+           solutions: str | Path | None = None) -> Trial:
     """Grade the notebook beside honest neighbours and look what it got.
 
-    `assignment` is one of the checkout's; by default the one whose cells the notebook has. `layer` as in Sandbox.
-    Raises AutograderError where there is no such file or assignment, NoSandbox where no layer works.
+    `assignment` is one of `solutions` (the checkout's); by default the one whose cells the notebook has. `layer` as in
+    Sandbox. Raises AutograderError where there is no such file or assignment, NoSandbox where no layer works.
     """
     from autograder.sandbox import Sandbox
 
@@ -67,38 +68,32 @@ def attack(notebook: str | Path, assignment: str = "", layer: str | None = None)
     if not path.is_file():
         raise AutograderError(f"there is no notebook '{notebook}'")
     data = path.read_bytes()
-    folder = _solutions(assignment or _belongs_to(data))
+    folder = _assignment(assignment, data, solutions)
     with Sandbox(layer) as sandbox:
         layer = sandbox.layer
     with tempfile.TemporaryDirectory(prefix="autograder-attack-") as root:
         return _Trial(Path(root), path.name, data, folder, layer).run()
 
 
-def _solutions(name: str) -> Path:
-    from autograder.errors import UnknownName
-    from autograder.make_course import find_solutions
-
-    found = {p.name: p for p in find_solutions()}
-    if not found:
-        raise AutograderError("an attack needs solutions/ of a checkout to be tried on; a wheel holds no solutions")
-    if name not in found:
-        raise UnknownName("assignment", name, "solutions", found)
-    return found[name]
-
-
-def _belongs_to(data: bytes) -> str:
-    """The assignment that has most of the notebook's graded cells."""
+def _assignment(name: str, data: bytes, solutions: str | Path | None) -> Path:
+    """The folder of the assignment `name`, or of the one that has most of the notebook's graded cells."""
     from autograder import submission
     from autograder.assignment import Assignment
     from autograder.make_course import find_solutions
 
-    try:
-        mine = {c["grade_id"] for c in submission.read_cells(data)[0]}
-    except submission.Unreadable:
-        return GIVEN
-    shared = {p.name: len(mine & set(Assignment(p).checks)) for p in find_solutions()}
-    best = max(shared, key=lambda name: shared[name], default=GIVEN)
-    return best if shared.get(best) else GIVEN
+    found = {p.name: p for p in find_solutions(solutions)}
+    if not found:
+        raise AutograderError("an attack needs solutions/ of a checkout to be tried on; a wheel holds no solutions")
+    if not name:
+        try:
+            mine = {c["grade_id"] for c in submission.read_cells(data)[0]}
+        except submission.Unreadable:
+            mine = set()
+        shared = {n: len(mine & set(Assignment(p).checks)) for n, p in found.items()}
+        name = max(shared, key=lambda n: (shared[n], n == GIVEN))
+    if name not in found:
+        raise UnknownName("assignment", name, "the solutions", found)
+    return found[name]
 
 
 class _Trial:
@@ -123,10 +118,10 @@ class _Trial:
         texts = {"what was printed": said, **self.outputs()}
         self.note("canaries", [f"{what}: {where}" for where, text in texts.items()
                                for what, token in self.canaries(where).items() if token in text])
-        self.note("files", [f"{n} is {'changed' if n in before else 'new'}" for n, d in self.digests().items()
-                            if before.get(n) != d] + [f"{n} is gone" for n in before if n not in self.digests()])
+        after = self.digests()
+        self.note("files", [f"{n} is {'changed' if n in before else 'new'}" for n, d in after.items()
+                            if before.get(n) != d] + [f"{n} is gone" for n in before if n not in after])
         self.note("files", [f"a canary lies in {path}" for path in _names() - names if self.holds_canary(path)])
-        self.note("processes", self.left())
         self.note("network", sorted(set(heard)))
         self.note("neighbours", self.neighbours(result))
         self.note("points", self.forged(result))
@@ -205,8 +200,11 @@ class _Trial:
         for top, label in ((self.course, ""), (view.build(), "the view: ")):
             for path in sorted(top.rglob("*")):
                 name = path.relative_to(top).as_posix()
-                if path.is_file() and "__pycache__" not in name and not (not label and name.startswith(outputs)):
-                    found[label + name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                if not path.is_file() or "__pycache__" in name or not label and name.startswith(outputs):
+                    continue
+                about = path.stat()         # of the view, 70 MB, size and time are enough
+                found[label + name] = f"{about.st_size} {about.st_mtime_ns}" if label else \
+                    hashlib.sha256(path.read_bytes()).hexdigest()
         return found
 
     # ----- Grading
@@ -215,10 +213,10 @@ class _Trial:
         """Grade the class as a user does; what the commands print."""
         from autograder.pages import Pages
 
-        temporary = self.root / "tmp"
+        temporary, here = self.root / "tmp", str(Path(__file__).resolve().parents[1])
         temporary.mkdir()
         env = {**os.environ, "TMPDIR": str(temporary), "CANARY": self.tokens["the environment"],
-               "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")])}
+               "PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])}
         said = ""
         for words in (["grade", str(self.course), self.name, "--jobs", "1", "--sandbox", self.layer],
                       ["report", str(self.course), self.name]):
@@ -226,7 +224,9 @@ class _Trial:
                                  errors="replace")
             said += got.stdout + got.stderr
             if got.returncode:
-                raise AutograderError(f"the class could not be graded: {(got.stderr.strip().splitlines() or ['?'])[-1]}")
+                last = (got.stderr.strip().splitlines() or ["no reason given"])[-1]
+                raise AutograderError(f"the class could not be graded: {last}")
+            self.note("processes", self.left())
         with Pages(1) as pages:
             pages.make(self.course, self.name, [ATTACKER, LAST])
         return said
@@ -242,7 +242,8 @@ class _Trial:
         """The canaries that must not stand in a text; a neighbour's own pages hold the neighbour's."""
         secret = (self.course / ".autograder" / "secret").read_text().strip()
         own = FIRST in where or LAST in where or where.startswith("reports")
-        return {"the secret": secret} | {w: t for w, t in self.tokens.items() if not (own and w == "a neighbour's work")}
+        return {"the secret": secret} | {
+            what: token for what, token in self.tokens.items() if not (own and what == "a neighbour's work")}
 
     def outputs(self) -> dict[str, str]:
         found = {}
@@ -279,7 +280,8 @@ class _Trial:
         with contextlib.closing(sqlite3.connect(self.course / "gradebook.db")) as db:
             if db.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
                 found.append("the gradebook is damaged")
-            if db.execute("SELECT COUNT(*) FROM grade WHERE manual_score IS NOT NULL OR extra_credit > 0").fetchone()[0]:
+            given = db.execute("SELECT COUNT(*) FROM grade WHERE manual_score IS NOT NULL OR extra_credit > 0")
+            if given.fetchone()[0]:
                 found.append("the gradebook has points that no grader gave")
             total = db.execute("""SELECT TOTAL(g.auto_score) FROM grade g JOIN submitted_notebook n ON n.id =
                 g.notebook_id JOIN submitted_assignment a ON a.id = n.assignment_id WHERE a.student_id = ?""",
@@ -390,8 +392,9 @@ def format(trial: Trial) -> str:
     for kind, text in quiet.items():
         found = trial.got.get(kind, [])
         told = f"{trial.score:g} of {trial.max_score:g}, forged:" if kind == "points" and found else text
-        lines.append(f"    {'GOT ' if found else 'held'}  {kind:<11}{told if not found or kind == 'points' else found[0]}")
-        lines += [f"                      {printable(t)}" for t in (found if kind == "points" else found[1:])]
+        first = printable(found[0]) if found and kind != "points" else told
+        lines.append(f"    {'GOT ' if found else 'held'}  {kind:<11}{first}")
+        lines += [f"{'':21}{printable(t)}" for t in (found if kind == "points" else found[1:])]
     lines += [f"    {printable(cell)}" for cell in trial.cells]
     lines.append("It got something: the lines marked GOT." if trial.got else "It got nothing.")
     return "\n".join(lines)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import ast
 import builtins
 import hashlib
-import json
 import keyword
 import re
 import tomllib
@@ -27,25 +26,11 @@ from typing import Any
 import numpy as np
 
 from autograder.assignment import CHECKS, NOTEBOOK, Assignment, AssignmentError
-from autograder.check import Check
 from autograder.course import open_assignment, write_atomically
 from autograder.errors import AutograderError, UnknownName
-from autograder.rewrite import (
-    Names,
-    Order,
-    Span,
-    difference,
-    fragment,
-    prose_changed,
-    renamed,
-    reordered,
-    reordered_prose,
-    starred,
-)
+from autograder.rewrite import Names, Order, prose_changed, renamed, reordered, reordered_prose, starred
 from autograder.synonyms import ARGUMENTS, FAMILIES, PREFIXES, WORDS
-
-CODE = ("replace", "by", "substitutions")       # keywords of Check.mutant that hold code
-KEPT = ("slide", "equation")                    # the slides' letters stay in these
+from autograder.vary_checks import CODE, KEPT, Checks, spans
 
 
 class VaryError(AutograderError):
@@ -131,10 +116,14 @@ class _Vary:
         return found
 
     def _names(self) -> Names:
-        functions = {c.function: self._function(c.function) for c in self.found.checks.values()}
+        given = self._table("functions", {c.function for c in self.found.checks.values()})
+        self.taken |= set(given.values())
+        functions = {c.function: given.get(c.function) or self._function(c.function)
+                     for c in self.found.checks.values()}
         arguments: dict[str, str] = {}
         wanted = self._table("arguments", {a for args in self.signatures.values() for a in args})
-        style = {}
+        self.taken |= set(wanted.values())
+        style: dict[str, str] = {}
         for letter, choices in FAMILIES.items():
             free = [c for c in choices if not any(t == c or t.startswith(f"{c}_") for t in self.taken)]
             style |= {letter: str(self._one_of(free))} if free else {}
@@ -148,7 +137,8 @@ class _Vary:
             if f"d{name}" in words and f"d{name}" not in arguments and f"d{new}" not in self.taken and len(name) > 1:
                 arguments[f"d{name}"] = f"d{new}"
         called = {n.name for n in ast.walk(ast.parse(self.old[NOTEBOOK])) if isinstance(n, ast.FunctionDef)}
-        return Names(functions, arguments, called)
+        results = {r for check in self.found.checks.values() for r in check.names}
+        return Names(functions, arguments, called, results)
 
     def _table(self, kind: str, known: set[str]) -> dict[str, str]:
         """The instructor's names of one kind; each has to be an identifier that is free."""
@@ -163,10 +153,6 @@ class _Vary:
         return table
 
     def _function(self, name: str) -> str:
-        given = self._table("functions", {c.function for c in self.found.checks.values()})
-        if name in given:
-            self.taken.add(given[name])
-            return given[name]
         for _ in range(50):
             parts = [str(self._one_of(WORDS.get(w, [w]))) for w in name.split("_")]
             new = "_".join(parts)
@@ -228,8 +214,8 @@ class _Vary:
             elif name not in self.signatures:
                 self.stays.append(f"{name} is a class: its methods keep their arguments")
             elif name in fixed:
-                self.stays.append(f"{name} keeps the order of its arguments: it is passed as a value, or called by "
-                                  "positions and keywords at once")
+                self.stays.append(f"{name} keeps the order of its arguments: a call passes two `*groups`, or leaves "
+                                  "arguments out")
             elif len(parts) < 2:
                 self.stays.append(f"{name} has one argument, or one group of arguments: there is no other order")
             else:
@@ -247,16 +233,22 @@ class _Vary:
 
     def texts(self) -> dict[str, str]:
         """notebook.py and checks.py of the term."""
-        new = {part: renamed(text, self.names, _spans(text, CODE, variants=True), _spans(text, KEPT))
+        new = {part: renamed(text, self.names, spans(text, CODE, variants=True), spans(text, KEPT),
+                             spans(text, ("args",)))
                for part, text in self.old.items()}
         orders = {self.names.functions.get(n, n): o for n, o in self.orders.items()}
         try:
-            notebook = reordered(new[NOTEBOOK], orders)
-            checks = _Checks(new[CHECKS], orders, self._renamed_cells(), self.found, self.names).text()
+            notebook = reordered(new[NOTEBOOK], orders, self._arguments())
+            checks = Checks(new[CHECKS], orders, self._renamed_cells(), self.found, self.names).text()
         except (ValueError, SyntaxError) as error:
             raise VaryError(f"{self.found.name} cannot be varied: {error}") from None
         notebook = prose_changed(notebook, lambda t: reordered_prose(t, orders))
         return {NOTEBOOK: self._with_table(notebook), CHECKS: checks}
+
+    def _arguments(self) -> dict[str, list[str]]:
+        """The functions' arguments in the old order, all by their new names."""
+        both = self.names.all
+        return {both.get(name, name): [both.get(a, a) for a in args] for name, args in self.signatures.items()}
 
     def _renamed_cells(self) -> dict[str, str]:
         """The solution cells under the new names, in the old order: what the mutants' texts are about."""
@@ -299,108 +291,3 @@ def _given_order(name: str, args: Sequence[str], wanted: Sequence[str], parts: S
             raise VaryError(f"order of {name}: {', '.join(args[i] for i in part)} have to stay together and in order, "
                             "because a call passes them as one `*group`")
     return sorted((list(p) for p in parts), key=lambda p: places.index(p[0]))
-
-
-def _span(node: ast.AST) -> Span:
-    return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)     # type: ignore[attr-defined]
-
-
-def _spans(text: str, keywords: Sequence[str], variants: bool = False) -> list[Span]:
-    """Where the values of these keywords stand, and the constants that they use; with the sources of variants."""
-    tree = ast.parse(text)
-    found: list[ast.AST] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            found += [k.value for k in node.keywords if k.arg in keywords]
-            if variants and isinstance(node.func, ast.Attribute) and node.func.attr == "variant":
-                found += node.args[1:]
-    used = {n.id for value in found for n in ast.walk(value) if isinstance(n, ast.Name)}
-    found += [n.value for n in tree.body if isinstance(n, ast.Assign)
-              and isinstance(n.value, ast.Constant | ast.JoinedStr)
-              and any(isinstance(t, ast.Name) and t.id in used for t in n.targets)]
-    return [_span(node) for node in found]
-
-
-class _Checks:
-    """checks.py under the new names, to be given the new order: of its calls, variants, mutants and Checks."""
-
-    def __init__(self, text: str, orders: Mapping[str, Order], cells: Mapping[str, str], found: Assignment,
-                 names: Names) -> None:
-        self.source, self.orders, self.cells, self.names = text, orders, cells, names
-        self.checks: dict[str, Check] = {names.functions.get(c.function, c.function): c for c in found.checks.values()}
-
-    def text(self) -> str:
-        """First the strings, whose places are known; then the calls of the module itself."""
-        tree = ast.parse(self.source)
-        of = {t.id: str(n.value.args[0].value) for n in tree.body if isinstance(n, ast.Assign)
-              and isinstance(n.value, ast.Call) and ast.unparse(n.value.func) == "Check"
-              and isinstance(n.value.args[0], ast.Constant) for t in n.targets if isinstance(t, ast.Name)}
-        edits: list[tuple[Span, str]] = []
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call):
-                continue
-            if ast.unparse(node.func) == "Check":
-                edits += self._order(node)
-            elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) \
-                    and node.func.value.id in of:
-                function = of[node.func.value.id]
-                if node.func.attr == "variant" and isinstance(node.args[1], ast.Constant):
-                    old = str(node.args[1].value)
-                    new = reordered(old, self.orders)
-                    edits += [(_span(node.args[1]), _literal(new))] if new != old else []
-                elif node.func.attr == "mutant":
-                    edits += self._mutant(node, function)
-        lines = self.source.encode().splitlines(keepends=True)
-        starts = [0]
-        for line in lines:
-            starts.append(starts[-1] + len(line))
-        data = self.source.encode()
-        for (first, last), new in sorted(edits, reverse=True):
-            a, b = starts[first[0] - 1] + first[1], starts[last[0] - 1] + last[1]
-            data = data[:a] + new.encode() + data[b:]
-        return reordered(data.decode(), self.orders)
-
-    def _order(self, node: ast.Call) -> list[tuple[Span, str]]:
-        function = str(ast.literal_eval(node.args[0]))
-        check = self.checks.get(function)
-        if check is None or check.called != check.function or function not in self.orders:
-            return []
-        args = next(k for k in node.keywords if k.arg == "args")
-        both = self.names.all
-        order = [both.get(check.args[i].name, check.args[i].name) for group in self.orders[function] for i in group]
-        quoted = ", ".join(json.dumps(a) for a in order)
-        end = _span(args)[1]
-        return [((end, end), f",\n{' ' * args.col_offset}order=({quoted},)")]
-
-    def _mutant(self, node: ast.Call, function: str) -> list[tuple[Span, str]]:
-        """The substitutions of a mutant, where its text is another one in the new order."""
-        check = self.checks[function]
-        mutant = next(m for m in check.mutants if m.name == ast.literal_eval(node.args[0]))
-        cell = self.cells[check.function]
-        new_cell = reordered(cell, self.orders)
-        before = [(fragment(old, self.names), fragment(new, self.names)) for old, new in mutant.substitutions]
-        after = []
-        for old, new in before:
-            wanted = reordered(cell.replace(old, new), self.orders)
-            fits = new_cell.count(old) == 1 and new_cell.replace(old, new) == wanted
-            after.append((old, new) if fits else difference(new_cell, wanted))
-        if after == before:
-            return []
-        values = {k.arg: k for k in node.keywords}
-        edits: list[tuple[Span, str]] = []
-        if "replace" in values:
-            old, new = after.pop(0)
-            by = f"by={_literal(new)}"
-            edits.append((_span(values["replace"]), f"replace={_literal(old)}" + ("" if "by" in values else f", {by}")))
-            edits += [(_span(values["by"]), by)] if "by" in values else []
-        if "substitutions" in values:
-            pairs = "".join(f"({_literal(old)}, {_literal(new)}), " for old, new in after)
-            edits.append((_span(values["substitutions"]), f"substitutions=({pairs.rstrip()})"))
-        return edits
-
-
-def _literal(text: str) -> str:
-    """Python source of a text: a block of lines between three quotes, a short one between two."""
-    if text.count("\n") > 1 and '"""' not in text:
-        return '"""' + text.replace("\\", "\\\\") + '"""'
-    return json.dumps(text, ensure_ascii=False)

@@ -12,10 +12,10 @@ import numpy as np
 
 from autograder import hints
 from autograder.check import Check
-from autograder.compare import described
+from autograder.compare import described, same
 from autograder.draws import Draw
 from autograder.misconception import Outcome, tolerance
-from autograder.properties import features, real_positions, shared_property, vanishing
+from autograder.properties import Vanishing, features, real_positions, shared_property
 from autograder.result import PartResult
 from autograder.structure import Case, describe
 from autograder.student import StudentDied, StudentError, StudentTimeout, Untransferable
@@ -139,13 +139,14 @@ def part_sentences(check: Check, outcomes: Sequence[Outcome], states: Sequence[P
     cannot be called any more.
     """
     said: set[str] = set()
+    zeros = Vanishing(check, answer)
     for state, result in zip(states, parts, strict=True):
         if result.ok:
             continue
         sentence = state.sentence
         names = [n for n in check.names if n in state.failed] or [n for n in check.names if n in state.bad_form]
         for name in [] if sentence else names:
-            sentence = _about(check, outcomes, state, name, name in explained, answer)
+            sentence = _about(check, outcomes, state, name, name in explained, zeros)
             if sentence and sentence not in said:
                 break
         result.sentence = sentence if sentence not in said else ""
@@ -153,7 +154,7 @@ def part_sentences(check: Check, outcomes: Sequence[Outcome], states: Sequence[P
 
 
 def _about(check: Check, outcomes: Sequence[Outcome], state: PartState, name: str, explained: bool,
-           answer: Callable[[Draw], Outcome] | None) -> str:
+           zeros: Vanishing) -> str:
     k = check.names.index(name)
     here = [outcomes[i] for i in state.draws]
     form = next((o.verdicts[k].form for o in here if o.verdicts and o.verdicts[k].form), None)
@@ -175,15 +176,28 @@ def _about(check: Check, outcomes: Sequence[Outcome], state: PartState, name: st
         return named(check, k, value.sentence + _as_transposed(judged[0], k))
     if explained:
         return named(check, k, "the values differ; see below")
+    other = _exchanged(check, outcomes, k)
+    if other:
+        return named(check, k, f"what should be `{other}` came: are the results in another order?")
     axes = check.results[k].axes
     cases = [Case(features(check, o.draw), (o.got or [])[k], o.verdicts[k].got, o.want[k], tolerance(check, k, o.draw),
                   o.right(k), real_positions(check, o.draw, axes)) for o in outcomes if o.verdicts]
     try:
-        told = describe(cases, axes, lambda: vanishing(check, k, judged, answer) if answer else None)
+        told = describe(cases, axes, lambda: zeros.say(k, [o for o in outcomes if o.verdicts and not o.right(k)]))
     except (TypeError, ValueError, OverflowError, RecursionError):      # describing odd results must not cost a grade
         return named(check, k, "the values differ")
     first = "" if told.found else next(iter(hints.of(check)), "")
     return named(check, k, told.sentence + (f". {first}" if first else ""))
+
+
+def _exchanged(check: Check, outcomes: Sequence[Outcome], k: int) -> str:
+    """The name of the result that came in the place of result k, on all draws; "" if it is none of them."""
+    judged = [o for o in outcomes if o.verdicts]
+    for j, name in enumerate(check.names):
+        if j != k and sum(not o.right(k) for o in judged) > 1 and all(
+                same((o.got or [])[k], o.want[j], tolerance(check, j, o.draw)) for o in judged):
+            return name
+    return ""
 
 
 def _as_transposed(outcome: Outcome, k: int) -> str:

@@ -4,11 +4,14 @@ A test holds docs/performance.md equal to them, so that no figure stands there w
 """
 from __future__ import annotations
 
+import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def table(name: str) -> str:
@@ -81,8 +84,25 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
+def updated(text: str) -> str:
+    """A document with the tables renewed that stand between `<!-- NAME -->` and `<!-- /NAME -->`."""
+    def renewed(mark: re.Match[str]) -> str:
+        return f"<!-- {mark[1]} -->\n{table(mark[1])}\n<!-- /{mark[1]} -->"
+
+    return re.sub(r"<!-- (\w+) -->\n.*?<!-- /\1 -->", renewed, text, flags=re.S)
+
+
 def main() -> None:
-    """Print every table."""
+    """Print every table, or put those that have marks into the documents."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=__doc__)
+    parser.add_argument("--update", action="store_true", help="renew the tables between marks in docs/*.md")
+    if parser.parse_args().update:
+        for path in sorted(DOCS.glob("*.md")):
+            old = path.read_text(encoding="utf-8")
+            if (new := updated(old)) != old:
+                path.write_text(new, encoding="utf-8")
+                print(path)
+        return
     for path in sorted(RESULTS.glob("*.json")):
         print(f"{path.stem}\n\n{table(path.stem)}\n")
 

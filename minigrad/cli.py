@@ -24,7 +24,7 @@ OK, MISSED, STOPPED = 0, 1, 130
 
 
 def list_(args: argparse.Namespace) -> int:
-    """List the experiments: name, slide, rows of docs/lectures.md, seconds.
+    """List the experiments: name, slide, lectures, seconds.
 
     Example:
       minigrad list
@@ -111,7 +111,7 @@ def exercises(args: argparse.Namespace) -> int:
 
 
 def watch(args: argparse.Namespace) -> int:
-    """Run a notebook's visible tests each time it is saved.
+    """Run a notebook's visible tests on each save.
 
     Ctrl-C ends it. With --once the exit code is 1 unless all tests pass.
 

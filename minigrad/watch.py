@@ -128,7 +128,7 @@ def run(path: Path, seconds: float = SECONDS) -> Report:
 
 def _report(cells: Sequence[str], told: Sequence[Mapping[str, Any]], ended: str) -> Report:
     """Put together what the child wrote: a line when a cell begins, a line when it is through."""
-    named = next((t["functions"] for t in reversed(told) if t.get("functions")), [])
+    named: list[str] = next((t["functions"] for t in reversed(told) if t.get("functions")), [])
     tests = {i: name for i, source in enumerate(cells) for name in _tested(source)}
     functions = {name: Function(name, NOT_RUN) for name in named or dict.fromkeys(tests.values())}
     report = Report(list(functions.values()))

@@ -12,7 +12,7 @@ from autograder.cli import emit, folder_argument, json_option
 @click.argument("assignment")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: DIR/reports/ASSIGNMENT.html.")
 @click.option("--title", default="", help="The headline. Default: the assignment's name.")
-@click.option("--anonymous", is_flag=True, help="Pseudonyms for students, so that a class may see it.")
+@click.option("--anonymous", is_flag=True, help="For a class to see: pseudonyms, no comparison of students.")
 @click.option("--explain/--terse", default=True, help="A line below each heading says how to read it (default).")
 @json_option
 def command(folder: Path, assignment: str, out: Path | None, title: str, anonymous: bool, explain: bool,

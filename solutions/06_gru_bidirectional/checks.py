@@ -558,17 +558,17 @@ def one_network_twice(rng, size):
 @both.draws
 def both_draws(rng):
     for size in sentence_sizes(rng, "TBDH", different=3, equal=1, one={"B": 1}, high=8):
-        yield Draw(one_network_twice(rng, size), {"in time": True})
+        yield Draw(one_network_twice(rng, size), {"one network both ways": True})
     for size in sentence_sizes(rng, "TBDH", different=3, equal=1, one={"B": 2}, high=8):
         yield Draw(sentences_and_weights(rng, size, networks=2), {"padding": True})
     for size in sizes(rng, "TBDH", different=0, equal=0, one={"T": 4}, high=8):
         yield Draw(sentences_and_weights(rng, size, networks=2, full=True), {"one word": True})
     [same, single] = sentence_sizes(rng, "TBDH", different=2, equal=0, one={}, high=8)
     yield Draw(sentences_and_weights(rng, same | {"D": same["H"]}, networks=2), {"padding": True})
-    yield Draw(as_float32(one_network_twice(rng, single)), {"in time": True, "float32": True})
+    yield Draw(as_float32(one_network_twice(rng, single)), {"one network both ways": True, "float32": True})
 
 
-both.part("alignment in time", 7, where=lambda d: d["in time"])
+both.part("alignment in time", 7, where=lambda d: d["one network both ways"])
 both.part("concatenation", 3, where=lambda d: d["one word"], edge=True)
 both.part("unequal lengths", 4, where=lambda d: d["padding"])
 

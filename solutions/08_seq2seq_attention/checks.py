@@ -46,13 +46,13 @@ def last_draws(rng):
         yield Draw(last_case(rng, **size, longest=size["T"] - 1))
     for size in sizes(rng, "TBH", different=2, equal=0, one={"B": 2}, low=3):
         hs, lengths = last_case(rng, **size)
-        yield Draw((hs, np.full_like(lengths, 1 if size["B"] > 1 else 2)), {"edge": True})
+        yield Draw((hs, np.full_like(lengths, 1 if size["B"] > 1 else 2)), {"lengths of 1, or one sentence": True})
     [size] = sizes(rng, "TBH", different=1, equal=0, one={})
     yield Draw(as_float32(last_case(rng, **size)), {"float32": True})
 
 
-last.part("values", 5, where=lambda d: not d["edge"])
-last.part("lengths of 1, one sentence, a new array", 1, where=lambda d: d["edge"], edge=True)
+last.part("values", 5, where=lambda d: not d["lengths of 1, or one sentence"])
+last.part("lengths of 1, one sentence, a new array", 1, where=lambda d: d["lengths of 1, or one sentence"], edge=True)
 
 last.mutant("padded_end", replace="return hs[lengths - 1, np.arange(hs.shape[1])]", by="return hs[-1].copy()",
             visible=False, family="padding leaks",
@@ -494,13 +494,13 @@ def greedy_draws(rng):
         yield Draw(greedy_case(rng, lambda ids: ids == [], 9, end=1.0), {"eos": True, "eos is the first word": True})
         yield Draw(greedy_case(rng, lambda ids: len(ids) == 3, 4, end=0.5), {"eos": True})
     for max_len in (1, 2, 4, 6, 9):
-        yield Draw(greedy_case(rng, lambda ids, n=max_len: len(ids) == n, max_len, end=-6.0), {"limit": True})
+        yield Draw(greedy_case(rng, lambda ids, n=max_len: len(ids) == n, max_len, end=-6.0), {"limit reached": True})
 
 
 greedily.part("choice, fed back", 3, where=lambda d: d["ends"])
 greedily.part("equal probabilities", 1, where=lambda d: d["equal probabilities"], edge=True)
 greedily.part("the end", 2, where=lambda d: d["eos"])
-greedily.part("the limit", 2, where=lambda d: d["limit"])
+greedily.part("the limit", 2, where=lambda d: d["limit reached"])
 
 greedily.mutant("keeps_eos", replace="        if word == eos:\n            break\n        words.append(word)\n",
                 by="        words.append(word)\n        if word == eos:\n            break\n", visible=True,
@@ -775,17 +775,18 @@ def corpus_draws(rng):
         yield Draw(([x for x, _ in pairs], [y for _, y in pairs], N), {"corpus": True})
     for N in (2, 3, 4):
         reference = sentence(rng, 8)
-        yield Draw(([reference[::-1]], [reference], N), {"zero": True, "no pair is right": True})
-        yield Draw(([reference[:N - 1]], [reference[:N - 1]], N), {"zero": True, "too short for an N-gram": True})
+        yield Draw(([reference[::-1]], [reference], N), {"no match": True, "no pair is right": True})
+        yield Draw(([reference[:N - 1]], [reference[:N - 1]], N), {"no match": True, "too short for an N-gram": True})
         one_right = [*reference[:N], *reference[:N - 1:-1]]
-        yield Draw(([one_right], [reference], N), {"zero": True, "one N-gram is right": True})
-    yield Draw(([[], sentence(rng, 5)], [sentence(rng, 4), ["xyz"] * 5], 2), {"zero": True, "an empty candidate": True})
+        yield Draw(([one_right], [reference], N), {"no match": True, "one N-gram is right": True})
+    yield Draw(([[], sentence(rng, 5)], [sentence(rng, 4), ["xyz"] * 5], 2),
+               {"no match": True, "an empty candidate": True})
 
 
 corpus.part("clipped counts", 5, where=lambda d: d["clipping"])
 corpus.part("brevity", 4, where=lambda d: d["brevity"])
 corpus.part("counts of the whole corpus", 3, where=lambda d: d["corpus"])
-corpus.part("no match at all", 2, where=lambda d: d["zero"], edge=True)
+corpus.part("no match at all", 2, where=lambda d: d["no match"], edge=True)
 
 FINAL = "np.exp(np.mean(np.log(matches / total)))"
 

@@ -192,7 +192,8 @@ class Run:
         """Processes that still live after `seconds` of patience, and scratch folders of theirs."""
         until = time.monotonic() + seconds
         while True:
-            living = [f"{pid} {words[:90]}" for pid, words in processes() if str(self.scratch) in words + environment(pid)]
+            living = [f"{pid} {words[:90]}" for pid, words in processes()
+                      if str(self.scratch) in words + environment(pid)]
             if not living or time.monotonic() > until:
                 return living
             time.sleep(0.02)

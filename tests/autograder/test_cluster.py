@@ -20,6 +20,7 @@ import pytest
 from autograder import cluster, driver, parcel
 from autograder.cluster import ClusterError
 from autograder.course import Course, read_json
+from autograder.submission import MAX_BYTES
 from tests.autograder.grading_help import CHECKOUT, answer, copy_course, hand_in, release, scores, solved
 from tests.autograder.test_scale import plan
 
@@ -53,7 +54,7 @@ def odd_class(course: Path) -> None:
     os.mkfifo(course / "submitted" / "pipe" / notebook)
     (course / "submitted" / "folder" / notebook).mkdir()
     with open(course / "submitted" / "huge" / notebook, "wb") as file:
-        file.truncate(1 << 40)
+        file.truncate(MAX_BYTES + 1)
     (course / "submitted" / "linked").symlink_to(course / "submitted" / "late")
 
 
@@ -77,19 +78,16 @@ def two_workers() -> Iterator[Any]:
 
 
 def test_a_cluster_gives_the_grades_of_this_machine_byte_for_byte(mini: Path, tmp_path: Path, two_workers: Any) -> None:
-    odd_class(mini)
+    Course.open(mini).secret()          # made now, so that both have the same
     there = copy_course(mini, tmp_path / "there")
-    shared = (mini / ".autograder" / "secret")
-    if not shared.exists():
-        Course.open(mini).secret()
-    (there / ".autograder" / "secret").write_bytes(shared.read_bytes())
-    os.chmod(there / ".autograder" / "secret", 0o600)
+    for course in (mini, there):
+        odd_class(course)
     driver.grade(mini, A, jobs=1)
     told: list[str] = []
     results = driver.grade(there, A, scheduler=two_workers.scheduler_address, tell=told.append)
     assert told == [] and len(results) == 14
     assert {r["student"]: r["status"] for r in results if r["status"] != "graded"} == {
-        "broken": "unreadable", "empty": "missing", "folder": "refused", "huge": "refused", "link": "refused",
+        "broken": "unreadable", "empty": "missing", "folder": "unreadable", "huge": "refused", "link": "refused",
         "linked": "refused", "pipe": "refused"}
     here, cluster_made = written(mini), written(there)
     assert here == cluster_made
@@ -98,11 +96,16 @@ def test_a_cluster_gives_the_grades_of_this_machine_byte_for_byte(mini: Path, tm
 
 def test_nothing_of_a_run_stays_on_a_worker(mini: Path, two_workers: Any) -> None:
     hand_in(mini, "ada", solved(mini, A), A)
-    driver.grade(mini, A, scheduler=two_workers.scheduler_address)
     with two_workers.get_client() as client:
+        folders: list[str] = []
+
+        def look(result: dict[str, Any]) -> None:
+            for found in client.run(lambda: [str(p.folder) for p in cluster._places.values()]).values():
+                folders.extend(found)
+
+        driver.grade(mini, A, scheduler=two_workers.scheduler_address, finished=look)
         assert set(client.run(lambda: len(cluster._places)).values()) == {0}
-        temp = set(client.run(lambda: __import__("tempfile").gettempdir()).values())
-    assert not [p for t in temp for p in Path(t).glob("autograder-course-*")]
+    assert len(folders) == 2 and not any(Path(f).exists() for f in folders)
 
 
 @pytest.mark.parametrize(("name", "there"), [("Python", "3.9"), ("NumPy", "1.0"), ("autograder", "0" * 12)])
@@ -148,6 +151,14 @@ def test_where_no_scheduler_answers_one_line_says_so(mini: Path, monkeypatch: py
         driver.grade(mini, A, scheduler="nonsense://:")
 
 
+def test_without_the_cluster_extra_the_command_says_how_to_install_it(mini: Path,
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_in(mini, "ada", solved(mini, A), A)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ClusterError, match=r"--scheduler needs the package 'distributed': pip install .*\[cluster\]"):
+        driver.grade(mini, A, scheduler="tcp://127.0.0.1:1")
+
+
 def test_a_parcel_holds_no_other_submission_and_no_gradebook(mini: Path) -> None:
     odd_class(mini)
     course = Course.open(mini)
@@ -158,7 +169,7 @@ def test_a_parcel_holds_no_other_submission_and_no_gradebook(mini: Path) -> None
     assert [i.path for i in of_ada] == ["submitted/late", f"submitted/late/{A}", f"submitted/late/{A}/{A}.ipynb",
                                         f"submitted/late/{A}/timestamp.txt"]
     huge = parcel.of_submission(course, A, "huge", [A])[-1]
-    assert (huge.data, huge.size) == (b"", 1 << 40)
+    assert (huge.data, huge.size) == (b"", MAX_BYTES + 1)
 
 
 # ----- What happens to a cluster

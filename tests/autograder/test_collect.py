@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 
 from autograder import clones, entries, times
 from autograder.__main__ import main
-from autograder.collect import CHANGED, LEFT, NEW, OLDER, SAME, Collected, choose, collect, names_of
+from autograder.collect import CHANGED, LEFT, NEW, OLDER, SAME, Collected, collect
 from autograder.course import Course
 from autograder.downloads import File
 from autograder.errors import AutograderError, Busy
+from autograder.pick import choose, names_of
 from autograder.roster import read as read_roster
 from autograder.roster import safe_id
 from tests.autograder.grading_help import edit, solved
@@ -428,6 +429,24 @@ def test_who_is_not_in_the_roster_or_there_twice_is_kept_and_said(
     with Grades(Course.open(mini)) as grades:
         ada = grades.book.find_student("ada")
         assert (ada.first_name, ada.last_name, ada.email) == ("Ada", "Lovelace", "ada@uni.de")
+
+
+def test_a_student_stays_one_student_whichever_table_is_the_roster(mini: Path, right: bytes, tmp_path: Path) -> None:
+    """Moodle's list of participants has numbers, its worksheet may have addresses alone."""
+    who = [("Ada L", "4711", "ada@uni.de"), ("Bob R", "4712", "bob@uni.de"), *(
+        (f"S {i}", f"50{i}", f"s{i}@uni.de") for i in range(4))]
+    path = pack(tmp_path / "m.zip", {f"{name}_{i}_assignsubmission_file_/01_mini.ipynb": (right, day(i + 1))
+                                     for i, (name, _, _) in enumerate(who)})
+    people = table(tmp_path / "p.csv", "First name,Last name,ID number,Email address",
+                   *(f"{name.replace(' ', ',')},{number},{mail}" for name, number, mail in who))
+    sheet = table(tmp_path / "w.csv", "Identifier,Full name,Email address", *(
+        f"Participant {i},{name},{mail.upper()}" for i, (name, _, mail) in enumerate(who)))
+    assert states(collect(mini, A, path, roster_file=people)) == dict.fromkeys((n for _, n, _ in who), NEW)
+    assert states(collect(mini, A, path, roster_file=sheet)) == dict.fromkeys((n for _, n, _ in who), SAME)
+    got = collect(mini, A, path)        # no table, so full names: all would be new
+    assert got.count(NEW) == 6 and got.warnings == [
+        "6 of 6 are new to the gradebook, 'Ada_L' for one, which has ids such as '4711': if they are the same people, "
+        "name the roster's column of ids by --id-column"]
 
 
 def test_two_moodle_students_of_one_name_are_never_one(mini: Path, right: bytes, wrong: bytes, tmp_path: Path) -> None:

@@ -15,13 +15,19 @@ import pytest
 
 from autograder import driver, pipeline
 from autograder.__main__ import main
+from autograder.assignment import Assignment
 from autograder.course import Course, read_json
 from autograder.errors import AutograderError, UnknownName
 from autograder.explain import Explanation, explain, find_cell
 from autograder.explain_text import text
 from autograder.gradebook import Grades
+from autograder.make_course import make
 from autograder.sheet import Sheet
-from tests.autograder.grading_help import answer, copy_course, hand_in, release, solved
+from autograder.status import status
+from tests.autograder import several_help
+from tests.autograder.assignment_help import NAMES
+from tests.autograder.grading_help import CHECKOUT, answer, copy_course, hand_in, release, solved
+from tests.autograder.several_help import MATHS, WORDS, answered, write_several
 
 A = "01_mini"
 Told = Callable[[str, str], Explanation]
@@ -178,6 +184,23 @@ def test_a_cell_is_named_by_its_id_by_that_of_its_solution_or_by_its_function(rn
         find_cell(twice, {}, "rnn-step", "")
 
 
+def test_of_several_notebooks_a_cell_is_named_with_its_own_and_bare_asserts_show_what_they_said(mini: Path) -> None:
+    write_several(mini)
+    several_help.hand_in(mini, "ada", maths=answered(mini, MATHS),
+                         words=answered(mini, WORDS, length="def length(text):\n    return 7"))
+    driver.grade(mini, "ps1", jobs=1)
+    found = explain(mini, "ps1", "ada", "length-test")
+    assert (found.notebook, found.draws, found.same) == (WORDS, [], True)
+    assert "what the cell showed" in text(found) and "AssertionError" in text(found)
+    assert explain(mini, "ps1", "ada", "maths:double-test").notebook == MATHS
+    with pytest.raises(AutograderError, match="say maths:double-test or words:double-test"):
+        explain(mini, "ps1", "ada", "double-test")
+    with pytest.raises(AutograderError, match="'why' is graded by hand"):
+        explain(mini, "ps1", "ada", "why")
+    row = next(r for r in status(mini) if r.assignment == "ps1")
+    assert (row.submitted, row.graded, row.waiting, row.outdated, row.manual) == (1, 1, 0, 0, 1)
+
+
 def test_names_that_there_are_not_are_answered_with_the_nearest(graded: Path) -> None:
     with pytest.raises(UnknownName, match="no test cell 'totl' in .*Did you mean 'total'"):
         explain(graded, A, "right", "totl")
@@ -214,3 +237,21 @@ def test_a_real_assignments_error_carried_forward_shows_the_second_expected_valu
     assert not np.allclose(result.got, result.want)
     assert "right, apart from an earlier function" in text(found)
     assert "right by the solution around the student's own earlier functions" in text(found, only=1)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", NAMES)
+def test_every_function_with_a_known_mistake_replays_as_recorded(name: str, tmp_path: Path) -> None:
+    """All forms of arguments and results that the ten assignments have, and those that fit no table."""
+    found = Assignment(CHECKOUT / "solutions" / name)
+    make(tmp_path / "course", CHECKOUT / "solutions" / name)
+    wrong = {found.solution_cell(c.function).grade_id.replace("-", "_"): str(c.source(c.mutants[0]))
+             for c in found.checks.values()}
+    hand_in(tmp_path / "course", "ada", answer(solved(tmp_path / "course", name), **wrong), name)
+    driver.grade(tmp_path / "course", name, jobs=1)
+    for cell in found.checks:
+        told = explain(tmp_path / "course", name, "ada", cell)
+        assert told.same, (cell, told.differs)
+        full = told.recorded["score"] == told.recorded["points"]
+        assert full == all(draw.right for draw in told.draws), cell
+        assert text(told) and text(told, full=True) and json.dumps(told.to_dict(full=True), allow_nan=False)

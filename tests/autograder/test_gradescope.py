@@ -190,7 +190,8 @@ def test_setup_installs_what_is_named_into_an_environment_of_its_own(container: 
     assert all(line.partition("==")[2] for line in lines) and not any("minigrad" in line for line in lines)
 
 
-def test_exported_results_have_the_gradebooks_scores(mini: Path, tmp_path: Path) -> None:
+def test_exported_results_have_the_gradebooks_scores_and_their_autograder_grades_alike(
+        mini: Path, tmp_path: Path) -> None:
     """A person's score and a late penalty count; what only the instructor should read does not go out."""
     from autograder.driver import grade
     from autograder.gradebook import Grades
@@ -211,3 +212,13 @@ def test_exported_results_have_the_gradebooks_scores(mini: Path, tmp_path: Path)
     tests = {t["name"]: t for t in found["tests"]}
     assert tests["words: why"]["score"] == 2.5 and "score" not in tests["words: essay"]
     assert "forgeable" not in json.dumps(found) and "ran beside" not in json.dumps(found)
+
+    # the autograder that was written beside them: several notebooks, and parts that wait for a person
+    with zipfile.ZipFile(tmp_path / "out/autograder.zip") as archive:
+        archive.extractall(tmp_path / "up" / "source")
+    files: dict[str, Notebook | bytes] = {
+        f"{name} (2).ipynb": several_help.answered(mini, name) for name in several_help.NOTEBOOKS}
+    found = valid(gradescope.grade(submit(tmp_path / "up", files, tmp_path)))
+    assert found["score"] == 15.0 and found["output"] == "15 points more are given by a person"
+    assert [t["name"] for t in found["tests"]] == ["maths: double", "maths: total", "words: double-test",
+                                                   "words: length-test"]

@@ -24,6 +24,7 @@ from autograder.submission import CellSpec, Template
 from tests.autograder.assignment_help import NAMES, ROOT, assignment
 from tests.autograder.grading_help import hand_in
 from tests.autograder.honest import REWRITERS, TEXTS, rewritten
+from tests.autograder.honest_forms import HANDWRITTEN
 
 FULL = 1000                     # forms in the proof
 Forms = dict[str, tuple[str, str, tuple[str, ...]]]     # function -> (its cell, a cell above, what was done)
@@ -100,6 +101,30 @@ def test_right_forms_of_every_function_get_full_marks(name: str) -> None:
         made = forms(found, 0, set())
         results = [r.to_dict() for r in graded(found, notebook(found, made), sandbox)]
     assert len(results) == len(found.checks) and not (bad := lost(made, results)), "\n\n".join(bad)
+
+
+def test_handwritten_forms_get_full_marks() -> None:
+    """Named tuples and NumPy's texts among them: each cost all points of its function once."""
+    bad = []
+    with Sandbox() as sandbox:
+        for name in dict.fromkeys(name for name, _, _ in HANDWRITTEN):
+            mine = [(f, k, source) for (a, f, k), source in HANDWRITTEN.items() if a == name]
+            while mine:         # one form of a function in each notebook
+                made: Forms = {f: (source, "", (kind,)) for f, kind, source in reversed(mine)}
+                mine = [form for form in mine if made[form[0]][0] != form[2]]
+                found = assignment(name)
+                results = [r.to_dict() for r in graded(found, notebook(found, made), sandbox)]
+                bad += [text for r in results if r["function"] in made for text in lost(made, [r])]
+    assert not bad, "\n\n".join(bad)
+
+
+def test_a_function_may_stand_in_a_cell_of_the_students_own() -> None:
+    found = assignment("03_rnn")
+    moved: Forms = {c.function: ("# see the cell above", found.solution_cell(c.function).source, ())
+                    for c in found.checks.values()}
+    with Sandbox() as sandbox:
+        results = graded(found, notebook(found, moved), sandbox)
+    assert [r.score for r in results] == [c.points for c in found.checks.values()]
 
 
 @pytest.mark.proof

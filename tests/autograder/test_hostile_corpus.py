@@ -222,9 +222,9 @@ def words(cell: dict[str, Any]) -> str:
 def wrong(case: Case, result: dict[str, Any]) -> list[str]:
     """How a result differs from what must come of a case."""
     found = []
-    fewest, most = (sum(case.points(f)[k] for f in POINTS) for k in (0, 1))
-    if result["status"] != case.status or not fewest - 1e-9 <= result["score"] <= most + 1e-9:
-        found.append(f"{result['status']} {result['score']:g}, not {case.status} {fewest:g} to {most:g}")
+    total = sum(case.points(f) for f in POINTS)
+    if result["status"] != case.status or abs(result["score"] - total) > 1e-9:
+        found.append(f"{result['status']} {result['score']:g}, not {case.status} {total:g}")
     if case.reason and not any(case.reason in note for note in result["notes"]):
         found.append(f"no note says '{case.reason}': {result['notes']}")
     if case.incident and not any(i["kind"] == case.incident for i in result["incidents"]):
@@ -232,14 +232,13 @@ def wrong(case: Case, result: dict[str, Any]) -> list[str]:
     if any(i["kind"] == "error" for i in result["incidents"]):
         found.append(f"the grader failed: {result['incidents']}")
     for c in result["cells"] if case.status == "graded" else []:
-        some = c["function"] in (*case.partly, *case.most)
-        reasons, phrase = case.lost.get(c["function"], ("partial|wrong|timeout" if some else "ok", ""))
-        phrase = case.partly[c["function"]][1] if c["function"] in case.partly else phrase
-        fewest, most = case.points(c["function"])
-        if c["reason"] not in reasons.split("|") or not fewest - 1e-9 <= c["score"] <= most + 1e-9 \
-                or phrase not in words(c):
+        reasons, phrase = case.lost.get(c["function"], ("ok", ""))
+        if c["function"] in case.partly:
+            reasons, phrase = "partial", case.partly[c["function"]][1]
+        points = case.points(c["function"])
+        if c["reason"] not in reasons.split("|") or abs(c["score"] - points) > 1e-9 or phrase not in words(c):
             came = f"{c['function']}: {c['score']:g} {c['reason']}"
-            found.append(f"{came}, not {fewest:g} to {most:g}, {reasons}, '{phrase}'\n{words(c)}")
+            found.append(f"{came}, not {points:g} {reasons} '{phrase}'\n{words(c)}")
         if c["score"] < POINTS[c["function"]] and not words(c).strip():
             found.append(f"{c['function']}: points are lost and nothing says why")
     return found
@@ -269,6 +268,7 @@ def leaks(run: Run) -> list[str]:
             if canary in text:
                 found.append(f"{what}: {name}")
     found += [f"a neighbour's work: {name}" for name, text in shown(run, but=HONEST) if NEIGHBOUR in text]
+    found += [f"another's folder: {name}" for name, text in shown(run) if re.search(r"others: \[[^\]]", text)]
     return found
 
 

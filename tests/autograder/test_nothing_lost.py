@@ -102,7 +102,8 @@ class Recorded:
             yield copy.deepcopy(self.known[student])
 
 
-@pytest.mark.parametrize("prepare", [lambda course: class_of(course, 1), resubmitted], ids=["new", "again"])
+@pytest.mark.parametrize("prepare", [pytest.param(lambda course: class_of(course, 1), id="new",
+                                                  marks=pytest.mark.proof), pytest.param(resubmitted, id="again")])
 def test_a_kill_at_any_step_of_the_writer_leaves_the_old_or_the_new(
         mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Path], object]) -> None:
     """Steps are numbered, and the run is killed at each; the next run must end as one that nobody disturbed."""

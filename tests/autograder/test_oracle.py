@@ -81,7 +81,7 @@ def test_an_exception_for_some_draws_names_what_they_share_and_the_others_count(
 def test_a_draw_that_takes_too_long_ends_the_cell():
     result = grade("line", "def line(x, W, b):\n    while True: pass")
     assert (result.score, result.reason) == (0, "timeout")
-    assert "too slow for x" in result.message and result.seconds < 1
+    assert "too slow for x" in result.message and result.seconds < 5
 
 
 def test_parts_that_were_complete_before_a_time_out_stay_earned():

@@ -228,7 +228,7 @@ def test_the_colours_can_be_read_in_light_dark_and_print() -> None:
     for block in blocks:
         colour = dict(re.findall(r"--([\w-]+): (#[0-9a-f]+);", block))
         for pair in ("ink paper", "soft paper", "accent paper", "zero paper", "ink tint", "accent tint", "ink zero-bg",
-                     "some some-bg", "zero zero-bg"):
+                     "some some-bg", "zero zero-bg", "ink some-bg", "soft tint"):
             ink, ground = pair.split()
             assert contrast(colour[ink], colour[ground]) >= 4.5, (ink, ground, colour[ink], colour[ground])
 
@@ -375,6 +375,13 @@ def test_an_anonymous_report_holds_no_name_of_a_student_or_of_a_students_file() 
     found = Page(text)
     assert "Class report, anonymous" in found.text and f"s-{sum(map(ord, 'bob')):x}" in found.text
     assert "Example from the class" in found.text
+    assert "Near-identical" in report.render(results, work=code) and "Near-identical" not in text, "a suspicion, shown"
+
+
+def test_an_anonymous_incident_still_names_the_function() -> None:
+    stopped = [{"kind": "timeout", "cell": "rnn-step-test", "text": "`rnn_step` by `ada.py` on some draws: too slow"}]
+    found = page([result("ada", incidents=stopped)], pseudonym=lambda s: "s-1")
+    assert ["s-1", "rnn-step-test", "rnn_step by '...' on some draws: too slow"] in found.rows
 
 
 def test_the_command_writes_a_report_with_code_and_an_anonymous_one_beside_it(rnn: Path, capsys: Any) -> None:

@@ -456,7 +456,7 @@ def test_a_student_pays_once_for_a_cell_though_two_processes_run_it():
     with sandbox("auto", Limits(draw=0.5, cell=1.0, submission=2.5)).session() as s:
         s.run_cell("import time; time.sleep(0.8)\ndef f(): return 1")
         assert s.call("f", ()) == (1, ())
-        assert 0.8 <= s.seconds_used < 1.2
+        assert 0.75 <= s.seconds_used < 1.2
 
 
 def test_what_is_run_again_counts_for_the_submission():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
-from autograder import driver, notebook_out, pipeline, submission
+from autograder import driver, nbgrader_plugin, notebook_out, pipeline, submission
 from autograder.course import Course, read_json
+from autograder.errors import AutograderError
 from autograder.gradebook import Grades
 from tests.autograder.grading_help import command, copy_course
 from tests.autograder.several_help import (
@@ -203,6 +205,7 @@ def hand_in_every_answer(course: Path) -> None:
     hand_in(course, "bob", maths=read(course, "release", MATHS))
 
 
+@pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")      # nbgrader's own
 def test_both_doors_give_several_notebooks_one_score_and_result(several: Path, tmp_path: Path) -> None:
     """The driver and nbgrader's autograde with the course's configuration; every kind of cell and answer."""
     hand_in_every_answer(several)
@@ -235,6 +238,23 @@ def test_stock_nbgrader_gives_several_notebooks_the_same_score(several: Path, tm
     pages = sorted((several / "feedback" / "ada" / A).glob("*.html"))
     assert [p.name for p in pages] == [f"{MATHS}.html", f"{WORDS}.html"]
     assert "HIDDEN TESTS" not in pages[1].read_text().split("<body", 1)[1]
+
+
+def test_a_source_without_a_release_says_what_to_type(several: Path) -> None:
+    (several / "source" / "ps2").mkdir()
+    (several / "source" / "ps2" / "part.ipynb").write_text("{}")
+    with pytest.raises(AutograderError, match="'ps2' has a source notebook and no release yet: .* ps2 makes it"):
+        driver.grade(several, "ps2", jobs=1)
+
+
+@pytest.mark.parametrize("file", ["course.toml", f"checks/{A}/{MATHS}/checks.py", f"release/{A}/{WORDS}.ipynb"])
+def test_the_formgraders_process_notices_what_it_graded_with(several: Path, file: str) -> None:
+    """It lives for days, with a warm worker for each assignment."""
+    course = Course.open(several)
+    before = nbgrader_plugin._state(course, A)
+    assert nbgrader_plugin._state(course, A) == before
+    os.utime(several / file, ns=(1, 1))
+    assert nbgrader_plugin._state(course, A) != before
 
 
 def test_the_instructors_notebook_has_every_kind_of_cell() -> None:

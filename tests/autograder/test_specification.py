@@ -6,7 +6,6 @@ The promise that no other file enforces, what the sandbox costs, is measured her
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 import resource
@@ -19,11 +18,16 @@ from typing import Any
 import pytest
 
 from autograder.sandbox import Sandbox, available_layers
+from benchmarks import table as figures
+from tests.autograder import specification
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
 SANDBOX_MS = 5.0            # a submission; the wall, in which processes start and end
 ROUNDS, TRIES = 40, 3       # of the least of many, which a busy machine disturbs least
+
+
+TEST = r"`(tests/[\w/]+\.py)::(\w+)`(?:\s+\(([\d,. ]+)\))?"
 
 
 def promises() -> dict[int, str]:
@@ -32,23 +36,25 @@ def promises() -> dict[int, str]:
 
 
 @cache
-def functions(path: str) -> dict[str, bool]:
-    """The test functions of a file -> is it marked as a proof?"""
-    found = {}
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    whole = [ast.unparse(n.value) for n in tree.body if isinstance(n, ast.Assign)
+def module(path: str) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def function(path: str, name: str) -> ast.FunctionDef | None:
+    return next((n for n in module(path).body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+
+
+def is_proof(path: str, test: ast.FunctionDef) -> bool:
+    """Does it run in `make proof` alone?"""
+    marks = [n.value for n in module(path).body if isinstance(n, ast.Assign)
              and any(isinstance(t, ast.Name) and t.id == "pytestmark" for t in n.targets)]
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            marks = [*whole, *map(ast.unparse, node.decorator_list)]
-            found[node.name] = any("mark.proof" in mark for mark in marks)
-    return found
+    return any(ast.unparse(mark) == "pytest.mark.proof" for mark in [*marks, *test.decorator_list])
 
 
 def named(body: str, label: str) -> list[tuple[str, str]]:
     """(file, test) of the tests behind a label, up to the next label."""
     section = re.search(rf"{label}:(.*?)(?=In full:|On every change:|Measured:|\Z)", body, re.S)
-    return re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", section[1]) if section else []
+    return [(path, test) for path, test, _ in re.findall(TEST, section[1])] if section else []
 
 
 def test_the_promises_are_numbered_from_1() -> None:
@@ -60,59 +66,85 @@ def test_every_promise_has_a_test_that_runs_on_every_change(number: int) -> None
     body = promises()[number]
     often, full = named(body, "On every change"), named(body, "In full")
     assert often, body
-    for path, test in often:
-        assert functions(path).get(test) is False, f"{path}::{test} is missing, or runs in `make proof` alone"
-    for path, test in full:
-        assert functions(path).get(test) is True, f"{path}::{test} is missing, or no proof"
-    assert {f"`{p}::{t}`" for p, t in [*often, *full]} == set(re.findall(r"`tests/[\w/]+\.py::\w+`", body))
+    for tests, proof in ((often, False), (full, True)):
+        for path, test in tests:
+            found = function(path, test)
+            assert found is not None, f"there is no {path}::{test}"
+            assert is_proof(path, found) is proof, f"{path}::{test} stands behind the wrong words"
+            assert "skip" not in "".join(map(ast.unparse, found.decorator_list)), f"{path}::{test} may be skipped"
+    assert sorted([*often, *full]) == sorted((path, test) for path, test, _ in re.findall(TEST, PAGE)
+                                             if f"`{path}::{test}`" in body), "a test stands behind no label"
 
 
-def numbers(body: str) -> dict[str, float]:
-    """The numbers of an entry's references, `path: name = value, ...`, each found in that file to be so."""
-    found = {}
-    for path, pairs in re.findall(r"`((?:docs/proofs|benchmarks/results|tests|autograder)/[\w/]+\.(?:json|py)): ([^`]+)`",
-                                  body):
-        text = (ROOT / path).read_text(encoding="utf-8")
-        data = json.loads(text) if path.endswith(".json") else constants(text)
-        for pair in pairs.split(", "):
-            name, value = pair.split(" = ")
-            told = float(value.replace(",", "").replace("_", ""))
-            there: Any = data
-            for key in name.split("."):
-                there = there[int(key) if isinstance(there, list) else key]
-            digits = len(value.partition(".")[2])
-            assert round(float(there), digits) == told, f"{path}: {name} is {there}, the page says {value}"
-            found[f"{path}: {name}"] = told
+def literals(path: str, name: str) -> set[float]:
+    """The numbers of a test: its literals, and the module's constants that it or what it calls there uses."""
+    constants: dict[str, float] = {}
+    for node in module(path).body:
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+            pairs = zip(target.elts, value.elts, strict=True) if isinstance(target, ast.Tuple) and isinstance(
+                value, ast.Tuple) else [(target, value)]
+            constants |= {t.id: v.value for t, v in pairs if isinstance(t, ast.Name) and isinstance(v, ast.Constant)
+                          and type(v.value) in (int, float)}
+    seen, found, waiting = set(), set(), [name]
+    while waiting:
+        test = function(path, waiting.pop())
+        if test is None or test.name in seen:
+            continue
+        seen.add(test.name)
+        for node in ast.walk(test):
+            if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+                found.add(float(node.value))
+            elif isinstance(node, ast.Name):
+                found |= {float(constants[node.id])} if node.id in constants else set()
+                waiting.append(node.id)
     return found
 
 
-def constants(source: str) -> dict[str, float]:
-    """The module's numeric constants, `A = 1` and `A, B = 1, 2`, and defaults of its dataclasses' fields."""
-    found: dict[str, float] = {}
-    for node in ast.walk(ast.parse(source)):
-        pairs: list[tuple[Any, Any]] = []
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
-            pairs = list(zip(node.targets[0].elts, node.value.elts, strict=False))
-        elif isinstance(node, ast.Assign):
-            pairs = [(node.targets[0], node.value)]
-        elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            pairs = [(node.target, node.value)]
-        for target, value in pairs:
-            if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and type(value.value) in (int, float):
-                found.setdefault(target.id, value.value)
-    return found
+def numbers(text: str) -> set[float]:
+    return {float(n.replace(",", "")) for n in re.findall(r"(?<![\w^.])\d[\d,]*(?:\.\d+)?(?![\w^])", text)}
 
 
 @pytest.mark.parametrize("number", promises())
-def test_every_number_is_the_constant_or_the_measurement_that_it_names(number: int) -> None:
-    """The bold head of a promise may hold no number that its references do not give."""
+def test_every_number_of_a_promise_is_one_of_its_tests(number: int) -> None:
+    """The brackets behind a test hold numbers of that test, and the bold head no others than 0 and those."""
     body = promises()[number]
+    given = {0.0}
+    for path, test, bracket in re.findall(TEST, body):
+        told = numbers(bracket)
+        assert told <= literals(path, test), f"{path}::{test} has not all of {sorted(told)}"
+        given |= told
     head = re.match(r"\*\*(.*?)\*\*", body, re.S)
     assert head, body
-    given = set(numbers(body).values())
-    told = {float(n.replace(",", "")) for n in re.findall(r"(?<![\w^.])\d[\d,]*(?:\.\d+)?(?![\w^])", head[1])}
-    told |= {10.0 ** int(n) for n in re.findall(r"10\^(\d+)", head[1])}
-    assert told <= given, f"{sorted(told - given)} of '{head[1]}' stand in no reference"
+    assert numbers(head[1]) <= given, f"{sorted(numbers(head[1]) - given)} of '{head[1]}' stand in no test"
+
+
+def test_the_measured_table_is_that_of_the_proofs() -> None:
+    assert specification.updated(PAGE) == PAGE, "run: python -m tests.autograder.specification"
+
+
+def test_the_throughput_is_the_recorded_one() -> None:
+    """`python -m benchmarks grading` records it, `python -m benchmarks.table --update` puts it in."""
+    recorded = (ROOT / "benchmarks" / "results" / "grading.json").is_file()
+    shown = re.search(r"<!-- grading -->\n(.*?)<!-- /grading -->", PAGE, re.S)
+    assert shown and shown[1] == (f"{figures.table('grading')}\n" if recorded else "")
+
+
+def test_every_row_of_the_measured_table_can_be_told() -> None:
+    """The records as the proofs write them; a key that was renamed there is noticed here and not in the last hour."""
+    written = "\n".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("test_*.py"))
+    for name in specification.ROWS:
+        assert f'proof_record("{name}"' in written, name
+    layers = {"landlock": {"unexpected": {}, "slowest": 4.5}}
+    record = {"cases": 9, "layers": layers, "more_ms": {"landlock": 2.04}, "none_ms": 3, "submissions": 300, "load": 0.1,
+              "frames": 1000, "other_exceptions": 0, "slowest_ms": 7, "grown_MB": 1, "kills": 5, "class": 60,
+              "differences": 0, "full_marks": 10, "forms": 10, "hogs": 8, "zeros": 0, "lost_points": 0.0,
+              "grown_mb": 3, "early_seconds_each": 0.05, "late_seconds_each": 0.05}
+    told = {name: tell(record) for name, (_, tell) in specification.ROWS.items()}
+    assert told["hostile"] == "9 submissions, each under landlock: 0 unexpected results; the slowest took 4.5 s"
+    assert told["sandbox"] == "landlock 2.0 ms more than the 3.0 ms without one; median of 300, load 0.1"
+    for key in record:
+        assert f'"{key}"' in written, f"no proof writes '{key}'"
 
 
 # ----- What the sandbox costs

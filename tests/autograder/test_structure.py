@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autograder import hints
 from autograder.check import Draw
 from autograder.kernel import InKernel
 from autograder.oracle import CellResult, grade_cell
@@ -224,6 +225,8 @@ EDITED: list[tuple[tuple[str, str], str, tuple[tuple[str, str], ...], str]] = [
     (BACK, "dxs", (("return dxs,", "return dxs[::-1],"),), "right values in reversed order along axis 0 (T)"),
     (CHUNKS, "", (("range(0, T, k)]", "range(0, T, k)][::-1]"),), "right entries in reversed order"),
     (CHUNKS, "", (("range(0, T, k)]", "range(0, T, k)] + [(T, T)]"),), "one entry too many"),
+    (GATES, "i", (("sigmoid(i), sigmoid(f)", "sigmoid(f), sigmoid(i)"),),
+     "what should be `f` came: are the results in another order?"),
     # right up to a step
     (FORWARD, "", (("h = rnn_step(x, h, W_x, W_h, b)", "h = rnn_step(x, h / (1 + len(hs)), W_x, W_h, b)"),),
      "right at the first step, wrong from there on: look at what is handed over from step to step"),
@@ -283,6 +286,18 @@ def test_what_nothing_explains_brings_the_first_hint_of_the_notebook_unfolded():
                          "sum. The first term brings the present, the second the past.")
 
 
+@pytest.mark.parametrize(("name", "cell"), cells())
+def test_every_function_has_its_three_hints_without_html(name, cell):
+    found = hints.of(assignment(name).checks[cell])
+    assert [h.partition(",")[0] for h in found] == ["Hint 1", "Hint 2", "Hint 3"]
+    assert all(len(h) > 30 and "<details" not in h and "</" not in h for h in found)
+
+
+def test_text_that_looks_like_a_tag_stays_in_a_hint():
+    [hint] = hints.hints("<details><summary>Hint 1: a</summary>\n\n`i < n` and <b>not</b>\n`j > 0`\n\n</details>")
+    assert hint == "Hint 1, a: `i < n` and not `j > 0`"
+
+
 def test_a_sentence_that_explains_brings_no_hint():
     assert "Hint" not in "".join(told(handed_in(*STEP, edited(*STEP, ("+ b)", "+ 3 * b)")))))
 
@@ -292,12 +307,26 @@ def test_right_in_some_results_is_said_by_name():
     assert result.message == "`dx`, `dh`, `dW_x` and `dW_h` are right, `db` is not."
 
 
-def test_a_function_that_ends_the_process_when_it_is_asked_once_more_keeps_its_points():
-    """Arguments of zeros are a question of the grader's own: what comes of it costs nothing."""
-    first = handed_in(*STEP, edited(*STEP, ("return np.tanh(", "return np.sin(")))
-    again = handed_in(*STEP, edited(*STEP, ("return np.tanh(", "assert x.any() and h.any()\n    return np.sin(")))
+@pytest.mark.parametrize(("trap", "most"), [("raise ValueError", 10), ("while True: pass", 1)])
+def test_what_a_function_does_when_it_is_asked_once_more_costs_nothing(trap, most):
+    """Arguments of zeros are a question of the grader's own: a function that raises or hangs there keeps its points,
+    and one that hangs is asked once."""
+    class Limits:
+        draw, cell = 0.3, 5.0
+
+    asked: list[int] = []
+
+    def graded(line: str) -> CellResult:
+        check = assignment(STEP[0]).checks[STEP[1]]
+        space = dict(check.space) | {"asked": asked}
+        exec(edited(*STEP, ("return np.tanh(", f"{line}\n    return (h + 1) * np.sin(")), space)
+        return grade_cell(check, InKernel(space), seeds(1)[0], Limits)
+
+    first = graded("pass")
+    again = graded(f"if not (x.any() and h.any()):\n        asked.append(1)\n        {trap}")
     assert (again.score, again.reason, [p.ok for p in again.parts]) == (first.score, first.reason,
                                                                        [p.ok for p in first.parts])
+    assert 0 < len(asked) <= most
 
 
 def noise(want: Any, rng: np.random.Generator) -> Any:

@@ -190,6 +190,14 @@ def test_the_seed_depends_on_the_answers_alone_and_the_source_hash_on_all(tmp_pa
     assert a.source_hash != b.source_hash
 
 
+def test_code_in_an_added_cell_draws_new_inputs(tmp_path: Path) -> None:
+    """An answer that calls an added function would meet the inputs of the last attempt with another function."""
+    a = hand_in(tmp_path, [code("def g(): return 1"), *HONEST])
+    b = hand_in(tmp_path, [code("def g(): return 2"), *HONEST])
+    c = hand_in(tmp_path, [text("a note"), code("def g(): return 2"), *HONEST])
+    assert a.solution_hash != b.solution_hash == c.solution_hash
+
+
 def test_an_unclosed_hidden_region_hides_the_rest() -> None:
     assert submission.visible(TEST) == "course.test(f)"
     assert submission.visible("a\n# BEGIN HIDDEN TESTS\nb") == "a"

@@ -9,7 +9,7 @@
 
 A submission is the right solution with the functions that are named replaced; `setup` is an added cell before them.
 `edit(notebook, place)` changes the notebook, or gives other bytes in its place; `beside(folder, place)` puts files and
-links where the notebook lies. Functions that none of `lost`, `partly`, `most` names must earn all their points.
+links where the notebook lies. Functions that neither `lost` nor `partly` names must earn all their points.
 """
 
 from __future__ import annotations
@@ -53,17 +53,15 @@ class Case:
     beside: Callable[[Path, Place], None] | None = None
     lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     partly: Mapping[str, tuple[float, str]] = field(default_factory=dict)   # function -> (points, phrase)
-    most: Mapping[str, float] = field(default_factory=dict)     # function -> points, where the draws decide how many
     incident: str = ""
     status: str = "graded"
     reason: str = ""            # a phrase of the submission's notes, where the whole is judged
 
-    def points(self, function: str) -> tuple[float, float]:
-        """The fewest and the most points that a function may earn."""
+    def points(self, function: str) -> float:
+        """What a function must earn."""
         if self.status != "graded" or function in self.lost:
-            return 0.0, 0.0
-        exact = self.partly[function][0] if function in self.partly else POINTS[function]
-        return (0.0, self.most[function]) if function in self.most else (exact, exact)
+            return 0.0
+        return self.partly[function][0] if function in self.partly else POINTS[function]
 
     def submission(self, solved: Notebook, place: Place) -> bytes:
         """The bytes of the notebook."""

@@ -19,5 +19,5 @@ def layer_backward(dy, x, W, b):
 CASE = Case(
     "numerical gradients",
     layer_backward=NUMERICAL,
-    partly={"layer_backward": (10.0, "numerical")},
+    lost={"layer_backward": ("wrong|timeout", "numerical derivative")},
 )

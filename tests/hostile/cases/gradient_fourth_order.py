@@ -25,5 +25,5 @@ def layer_backward(dy, x, W, b):
 CASE = Case(
     "numerical gradients",
     layer_backward=NUMERICAL,
-    most={"layer_backward": 3.0},
+    lost={"layer_backward": ("wrong|timeout", "numerical derivative")},
 )

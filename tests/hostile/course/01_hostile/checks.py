@@ -56,11 +56,9 @@ def draw_backward(rng):
     yield Draw(backward.normal(rng, {"B": 8, "D": LARGE, "H": LARGE}, scale=0.02), {"large": True}, budget=0.2)
 
 
-backward.part("dx", 3)
-backward.part("dW", 4)
-backward.part("db", 2)
-backward.part("mixed scales", 1, outputs=("dx", "dW", "db"), where=lambda d: d["mixed scales"])
-backward.part("large", 2, outputs=("dx", "dW", "db"), where=lambda d: d["large"])
+backward.part("dx", 4)
+backward.part("dW", 5)
+backward.part("db", 3)
 backward.mutant("half", replace="da.T @ x", by="da.T @ x / 2", says="No half in dW.")
 
 sums = Check("sums", cell="sums-test", slide="A deck, *Sums*", equation="s_t = s_{t-1} + y_t",
