@@ -30,7 +30,8 @@ A checks.py reads like this; its reference is the SOLUTION region of the noteboo
   one; outputs=("dx", "dW") gives each an equal share; neither: all of them, earned as a whole.
 - `tol` may be a dict by result. A draw with a float32 array is compared at 1e-4; its reference runs in float64.
 - Draw(..., mixed=True) compares each example of axis B by its own largest entry. Draw(..., budget=0.2) may cost
-  so many seconds of a processor, or this draw alone is lost; another draw that takes longer than the limit ends its cell.
+  so many seconds of a processor, or this draw alone is lost; another draw that takes longer than the limit ends its
+  cell.
 - `edge=True` marks the part that is lost when the function changes its arguments; without one, the cheapest part.
 - copies=True: the function promises new arrays; a result that shares memory with an argument loses the edge part.
 - Mutant: replace/by, or substitutions=((old, new), ...) for several places. Each `old` occurs once in the cell.

@@ -184,6 +184,10 @@ def rounds(numbers: Mapping[str, Sequence[int]]) -> Iterator[dict[str, int]]:
 def choose(course: Course, name: str, students: Sequence[str]) -> list[str]:
     """The students to grade; raises UnknownName for one who handed in nothing, AutograderError when nobody did."""
     there = course.students(name)
+    odd = [s for s in there if not s.isprintable()]         # a lone surrogate stands for bytes that are no text
+    if odd:
+        raise AutograderError(f"{course.submitted} holds a folder {ascii(odd[0])}, whose name no gradebook and no "
+                              "terminal can show: rename it to the student's id")
     for student in students:
         if student not in there:
             raise UnknownName("submission of", student, f"{course.submitted} for '{name}'", there)

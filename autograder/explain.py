@@ -128,6 +128,7 @@ class Explanation:
     warnings: list[str] = field(default_factory=list)
     draws: list[DrawReplay] = field(default_factory=list)
     mutants: list[Near] = field(default_factory=list)
+    source: str = ""                        # the student's cell before the test
     output: str = ""                        # what a cell of bare asserts showed
 
     @property
@@ -247,6 +248,8 @@ def _replay(told: Explanation, checks: Mapping[str, Check], sub: Submission, ses
     gradings: list[Any] = []
     last = next(i for i, c in enumerate(sub.cells) if c.spec and c.name == told.cell)
     until = dataclasses.replace(sub, cells=sub.cells[:last + 1])
+    own = [c.source for c in sub.cells[:last] if c.cell_type == "code" and c.spec and c.spec.students]
+    told.source = own[-1] if own else ""
     run = pipeline.run_notebook(until, checks, session, limits, lambda name: seeds.get(name) or "0",
                                 watch=gradings.append)
     told.replayed = run.cells[-1].to_dict()

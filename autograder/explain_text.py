@@ -19,7 +19,7 @@ ENTRIES = 5                 # wrong entries of one array, where not all are aske
 FEW = 24                    # entries of an array that are shown there
 ALL = sys.maxsize
 NEAREST = 6                 # mistakes listed
-LINES = 40                  # of what a student's function printed
+LINES = 40                  # of what a student wrote or printed
 CUT = 400                   # characters of a text, a list or a line
 
 
@@ -29,6 +29,8 @@ def text(found: Explanation, *, full: bool = False, only: int | None = None) -> 
     `only`: one draw, with more of its entries. `full`: all draws with all entries.
     """
     lines = [*_head(found), ""]
+    if found.source and only is None:
+        lines += ["what the student wrote", *_quoted(found.source, full), ""]
     limit = ALL if full else SMALL if only is not None else FEW
     left = len(found.draws) if full or only is not None else DETAILED
     for draw in found.draws:
@@ -182,10 +184,11 @@ def _value(name: str, value: Any, limit: int) -> Iterator[str]:
         yield printable(f"  {name}: {described(value)}, " + " ".join(body.split())[:None if limit == ALL else CUT])
 
 
-def _quoted(body: str) -> Iterator[str]:
+def _quoted(body: str, full: bool = False) -> Iterator[str]:
     """A text of the student's, or about the student: each line marked, cut and without control characters."""
     lines = body.rstrip("\n").split("\n") if body else []
-    for line in lines[:LINES]:
-        yield f"  | {printable(line)[:CUT]}"
-    if len(lines) > LINES:
-        yield f"  | ... {len(lines) - LINES} more lines"
+    most = len(lines) if full else LINES
+    for line in lines[:most]:
+        yield f"  | {printable(line.expandtabs(4))[:CUT]}"
+    if len(lines) > most:
+        yield f"  | ... {len(lines) - most} more lines (--full)"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from autograder.cli import emit, folder_argument, json_option
+from autograder.cli import emit, folder_argument, json_option, say
 from autograder.errors import AutograderError
 
 
@@ -29,10 +29,13 @@ def command(folder: Path, assignment: str, student: str, cell: str, attempt: int
     Example:
       autograder explain mycourse 03_rnn ada rnn_step
     """
+    from autograder.course import Course
     from autograder.explain import explain
     from autograder.explain_text import text
     from autograder.sandbox import NoSandbox
 
+    if (layer or Course.open(folder).layer) == "none":
+        say("sandbox: none. The student's code runs with your rights: your files, your network.")
     try:
         found = explain(folder, assignment, student, cell, attempt=attempt, layer=layer)
     except NoSandbox as e:

@@ -14,13 +14,13 @@ import copy
 
 import numpy as np
 
-from tests.autograder import honest_around, honest_statements, honest_sums
+from tests.autograder import honest_expressions, honest_statements, honest_surroundings
 from tests.autograder.honest_cell import REWRITERS, Cell
 from tests.autograder.honest_tables import TEXTS
 
 __all__ = ["REWRITERS", "TEXTS", "rewritten"]
 
-assert honest_sums and honest_statements and honest_around      # they register their rewriters
+assert honest_expressions and honest_statements and honest_surroundings      # they register their rewriters
 
 
 def rewritten(text: str, function: str, arrays: tuple[str, ...], rng: np.random.Generator,

@@ -38,9 +38,8 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
     "busy": ("8", lambda r: f"{r['submissions']} submissions beside {r['hogs']} processes: {r['zeros']} zeros, "
              f"{r['lost_points']:g} points lost"),
     "regrade": ("9", lambda r: f"{r['submissions']} submissions, {r['differences']} differences"),
-    "scale": ("13", lambda r: f"{r['submissions']:,} submissions: {r['grown_mb']:.0f} MB more at the end, "
-              f"{1000 * r['early_seconds_each']:.0f} ms for each at first and {1000 * r['late_seconds_each']:.0f} ms at "
-              "last"),
+    "scale": ("13", lambda r: f"{r['submissions']:,} submissions: {r['grown_mb']:.0f} MB more at the end; for each "
+              f"{1000 * r['early_seconds_each']:.0f} ms at first, {1000 * r['late_seconds_each']:.0f} ms at last"),
 }
 
 
@@ -50,8 +49,8 @@ def table() -> str:
     for name, (promise, told) in ROWS.items():
         path = ROOT / "docs" / "proofs" / f"{name}.json"
         if path.is_file():
-            record = json.loads(path.read_text(encoding="utf-8"))
-            lines.append(f"| {promise} | {told(record)} | {record['date']}, {record['machine']}, {record['cores']} cores |")
+            r = json.loads(path.read_text(encoding="utf-8"))
+            lines.append(f"| {promise} | {told(r)} | {r['date']}, {r['machine']}, {r['cores']} cores |")
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,7 @@ import pytest
 from autograder import driver, pipeline
 from autograder.__main__ import main
 from autograder.assignment import Assignment
-from autograder.course import Course, read_json
+from autograder.course import Course, read_json, write_atomically
 from autograder.errors import AutograderError, UnknownName
 from autograder.explain import Explanation, explain, find_cell
 from autograder.explain_text import text
@@ -104,6 +104,7 @@ def test_a_wrong_entry_is_shown_with_what_was_expected_there_and_what_is_allowed
     assert f"{worst.want:.12g}" in shown and f"{worst.got:.12g}" in shown
     assert "draw 4 of 4  B = 1, D = 3" in shown         # one row: the mean is the sum there
     assert found.draws[3].right and shown.count("WRONG") == 3
+    assert "what the student wrote\n  | def total(x):\n  |     return x.mean(axis=0)\n" in shown
 
 
 def test_the_mistakes_that_were_tried_are_ranked_by_the_draws_that_they_explain(told: Told) -> None:
@@ -142,6 +143,21 @@ def test_a_submission_that_was_not_run_says_why(graded: Path) -> None:
     found = explain(graded, A, "broken", "total")
     assert found.replayed is None and not found.same and found.draws == []
     assert "JSON is broken" in text(found) and "nothing to replay" in text(found)
+
+
+def test_what_the_grader_failed_on_has_no_verdict_and_says_what_to_type(mini: Path) -> None:
+    hand_in(mini, "ada", solved(mini, A), A)
+    driver.grade(mini, A, jobs=1)
+    path = Course.open(mini).result_path(A, "ada")
+    write_atomically(path, json.dumps(read_json(path) | {"status": "error", "cells": [], "notes": ["no disk"]}))
+    with pytest.raises(AutograderError, match="of ada has no verdict \\(no disk\\): autograder grade .*ada"):
+        explain(mini, A, "ada", "total")
+
+
+def test_without_a_sandbox_the_command_says_so(graded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(graded), A, "right", "total", "--sandbox", "none"]) == 0
+    got = capsys.readouterr()
+    assert "runs with your rights" in got.err and "sandbox of the replay: none" in got.out
 
 
 def test_checks_that_changed_since_are_told_and_replayed_all_the_same(mini: Path) -> None:

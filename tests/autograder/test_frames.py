@@ -53,6 +53,7 @@ class Bytes:
         self.folder = str(folder)
         self.ends: dict[int, socket.socket] = {}
         self.students_seconds = 0.0
+        self.students_seconds = 0.0
 
     def take_scratch(self) -> str:
         return self.folder

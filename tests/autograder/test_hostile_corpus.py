@@ -29,6 +29,7 @@ from typing import Any
 import pytest
 
 from autograder import driver
+from autograder.errors import AutograderError
 from autograder.sandbox import LAYERS, Sandbox, SandboxError, available_layers
 from tests.autograder.grading_help import CHECKOUT, copy_course, scores, solved
 from tests.hostile.case import HERE, KINDS, NAME, POINTS, Case, cases
@@ -392,6 +393,18 @@ def test_no_submission_ran_much_longer_than_its_limit(corpus: Run) -> None:
     """Its limit is 5 s of its own; a second is what ending it may take, and the machine's other work comes on top."""
     slow = {n: r["seconds"] for n, r in corpus.results.items() if r["seconds"] > 3 * LIMITS["submission"]}
     assert not slow
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"a\x1b[2J", b"a\nb"])
+def test_a_folder_whose_name_is_no_text_is_said_before_anything_is_graded(master: Path, tmp_path: Path,
+                                                                          name: bytes) -> None:
+    """It ended the run of the whole class once, in the middle."""
+    course = copy_course(master, tmp_path / "course")
+    honest(course, "ada")
+    honest(course, os.fsdecode(name))
+    with pytest.raises(AutograderError, match="rename it"):
+        driver.grade(course, NAME, jobs=1)
+    assert not list(course.glob("autograded/*"))
 
 
 @pytest.mark.proof

@@ -26,7 +26,9 @@ from autograder.gradebook import Grades
 from autograder.sandbox import NoSandbox
 from autograder.shelf import Shelf
 from autograder.workers import Outcome, Plan, Used
-from tests.autograder.grading_help import answer, hand_in, solved, totals
+from benchmarks import grading
+from benchmarks import table as figures
+from tests.autograder.grading_help import CHECKOUT, answer, hand_in, solved, totals
 
 A = "01_mini"
 PRINTS_ITS_THREADS = """
@@ -328,3 +330,19 @@ def test_a_terminal_shows_a_bar_with_rate_and_time_left(monkeypatch: pytest.Monk
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     assert "grading" in text and "3/3" in text and re.search(r"[5-7]\.\d a second, 0:00 left", text)
     assert "a [bold]line[/bold]? beside it" in text
+
+
+# ----- The documents
+
+def test_the_figures_in_the_guide_are_the_measured_ones() -> None:
+    """docs/scale.md shows the recorded run, and nothing that was typed; docs/performance.md has a test of its own."""
+    text = (CHECKOUT / "docs" / "scale.md").read_text(encoding="utf-8")
+    assert figures.updated(text) == text, "a newer record is there: python -m benchmarks.table --update"
+    assert "| a class of " in text and "one more takes" in text
+
+
+def test_a_further_submission_is_counted_without_students_code() -> None:
+    """Two cores, 40 to 300: 26 s more of the wall, 13 s of students' processor time, half of it on each core."""
+    found = grading.further(40, 300, {40: 6.0, 300: 32.0}, {40: 2.0, 300: 15.0})["a_further_submission"]
+    assert found["wall_seconds"] == 0.1 and found["students_processor_seconds"] == 0.05
+    assert found["own_wall_seconds"] == pytest.approx(0.1 - 0.05 / workers.cores(), abs=1e-4)

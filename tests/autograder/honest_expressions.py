@@ -123,7 +123,7 @@ def sums_by_another_name(cell: Cell) -> bool:
     if not change_expressions(cell, turn):
         return False
     if "pieces" in form:
-        cell.helper(f"def pieces_{cell.function}(x, axis):\n    x = np.moveaxis(x, axis, 0)\n    total = x[0]\n"
+        cell.helper(f"def pieces_{cell.function}(x, *, axis):\n    x = np.moveaxis(x, axis, 0)\n    total = x[0]\n"
                     "    for part in x[1:]:\n        total = total + part\n    return total")
     return True
 
