@@ -18,7 +18,6 @@ import gzip
 import json
 import os
 import shutil
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,11 +28,9 @@ from autograder import pipeline
 from autograder.course import Course, read_json, write_atomically
 from autograder.errors import CourseError
 from autograder.sheet import TIMESTAMP
-from autograder.submission import MAX_BYTES
 from autograder.workers import Outcome
 
 RESULT, OUTCOME = "result.json", "outcome.json.gz"
-MAX_FILES = 50              # notebooks of one submission that are kept
 
 
 @dataclass(frozen=True)
@@ -79,13 +76,17 @@ def kept(course: Course, assignment: str, student: str) -> list[Attempt]:
 
 
 def keep(course: Course, out: Outcome, number: int, *, again: bool = False) -> None:
-    """Keep a graded submission as a student's attempt `number`; `again`: it is there, and only its outcome is new."""
+    """Keep a graded submission as a student's attempt `number`; `again`: it is there, and only its outcome is new.
+
+    What is kept are the bytes that were graded: the submission may have changed while its code ran.
+    """
     name = out.result["assignment"]
     folder = place(course, name, out.student) / f"{number:03d}"
     if not again:
         shutil.rmtree(folder, ignore_errors=True)       # what a killed run has left
         folder.mkdir(parents=True)
-        _copy(course, name, out.student, folder)
+        for file, content in out.files.items():
+            (folder / file).write_bytes(content)
     out.result["attempt"] = number
     if out.timestamp:
         write_atomically(folder / TIMESTAMP, out.timestamp)
@@ -95,30 +96,6 @@ def keep(course: Course, out: Outcome, number: int, *, again: bool = False) -> N
     part.write_bytes(gzip.compress(json.dumps(data).encode(), 1, mtime=0))
     os.replace(part, folder / OUTCOME)
     write_atomically(folder / RESULT, pipeline.to_json(out.result))
-
-
-def _copy(course: Course, assignment: str, student: str, to: Path) -> None:
-    """The submission's notebooks: plain files of a bounded size, and no link is followed."""
-    folder = course.submitted / student / assignment
-    if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
-        return
-    for path in sorted(folder.glob("*.ipynb"))[:MAX_FILES]:
-        data = _plain_file(path)
-        if data is not None:
-            (to / path.name).write_bytes(data)
-
-
-def _plain_file(path: Path) -> bytes | None:
-    try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
-        return None
-    about = os.fstat(fd)
-    if not stat.S_ISREG(about.st_mode) or about.st_size > MAX_BYTES:
-        os.close(fd)            # fdopen raises on a folder that is called a notebook
-        return None
-    with os.fdopen(fd, "rb") as file:
-        return file.read()
 
 
 def place(course: Course, assignment: str, student: str) -> Path:

@@ -53,6 +53,7 @@ class Need:
 
     number: int = 0
     again: bool = False                     # the attempt is there, and only its outcome is old
+    answers: str = ""                       # the hash of what the student wrote, when this was found out
     earlier: tuple[int, ...] = ()
 
 
@@ -77,7 +78,7 @@ class Run:
         earlier = tuple(a.number for a in found if a.number != number and a.number in counting
                         and self._old(a.result) and a.result["status"] not in pipeline.EMPTY)
         if new or (latest is not None and number in counting and self._old(latest.result, work)):
-            return Need(number, not new, earlier)
+            return Need(number, not new, work.answers_hash, earlier)
         if earlier:
             return Need(earlier=earlier)
         chosen = attempts.select(self.course, found)
@@ -158,7 +159,8 @@ def grade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs: 
         for out in how(plan, [s for s, need in needs.items() if need.number]):
             began = time.process_time()
             need = needs.pop(out.student)
-            attempts.keep(course, out, need.number, again=need.again)
+            changed = need.again and out.result["answers_hash"] != need.answers     # handed in anew meanwhile
+            attempts.keep(course, out, need.number + changed, again=need.again and not changed)
             result = settle(course, grades, whole, out.student, out).result
             used(out.used.students, out.used.grader + time.process_time() - began)
             finished(result)

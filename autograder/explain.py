@@ -17,7 +17,7 @@ import dataclasses
 import difflib
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from autograder import attempts, pipeline, sheet
 from autograder.check import Check
 from autograder.compare import compare, same
 from autograder.course import Course, read_json
+from autograder.differences import Difference, differences
 from autograder.draws import Draw
 from autograder.errors import AutograderError, UnknownName
 from autograder.gradebook import Grades
@@ -41,28 +42,6 @@ VERDICT = ("score", "points", "reason", "message", "parts", "misconceptions", "q
 SMALL = 100                 # entries of an array that is told without being asked for in full
 NOT_CALLED = "not called"
 CALL = "the call"           # the name of our own cell in tracebacks
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One wrong entry: its index, what was expected and came there, and how far apart they may be."""
-
-    index: tuple[int, ...]
-    want: Any
-    got: Any
-    allowed: float
-
-
-@dataclass
-class Difference:
-    """One array of a result. `where` is its place in a list, tuple or dict, "" for a result that is an array."""
-
-    where: str
-    wrong: int
-    size: int
-    largest: float              # |got - want|, NaN where one of them is no finite number
-    allowed: float              # there
-    entries: list[Entry]        # the wrong ones, the worst first
 
 
 @dataclass
@@ -283,7 +262,7 @@ def _draw(grading: Any, i: int, outcome: Outcome) -> DrawReplay:
             name, want[k], got, bool(verdict and verdict.mismatch is None),
             verdict.form.sentence if verdict and verdict.form else "",
             verdict.value.sentence if verdict and verdict.value else "",
-            list(_differences(verdict.got, want[k], tol, axis)) if verdict else [], second[k] if second else None,
+            list(differences(verdict.got, want[k], tol, axis)) if verdict else [], second[k] if second else None,
             bool(verdict and second) and compare(got, second[k], tol, examples=axis) is None))
     if check.judge and outcome.got is not None:
         shown.judged = {part: said for part, said in grading.judge_one(outcome, outcome.want).items() if said}
@@ -306,48 +285,6 @@ def _failure(outcome: Outcome) -> str:
         return f"there is no function {failure.name}"
     said = "too slow" if isinstance(failure, StudentTimeout) else "returned no plain data"
     return f"{'its process ended' if isinstance(failure, StudentDied) else said}: {failure}"
-
-
-def _differences(got: Any, want: Any, tol: float, examples: int | None, where: str = "") -> Iterator[Difference]:
-    """The arrays and numbers of a result, each compared entry by entry by the rule of compare.judge."""
-    if type(want) in (list, tuple) and type(got) in (list, tuple):
-        for i, (g, w) in enumerate(zip(got, want, strict=False)):
-            yield from _differences(g, w, tol, examples, f"{where}[{i}]")
-    elif type(want) is dict and type(got) is dict:
-        for key in want.keys() & got.keys():
-            yield from _differences(got[key], want[key], tol, examples, f"{where}[{key!r}]")
-    elif isinstance(want, (np.ndarray, np.generic, bool, int, float)):
-        found = _difference(got, want, tol, examples, where)
-        if found:
-            yield found
-
-
-def _difference(got: Any, want: Any, tol: float, examples: int | None, where: str) -> Difference | None:
-    try:
-        g, w = np.asarray(got), np.asarray(want)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    if g.shape != w.shape or g.dtype.kind not in "biuf" or w.dtype.kind not in "biuf":
-        return None
-    if w.dtype.kind in "biu":
-        wrong, allowed = g != w, np.zeros(w.shape)
-    else:
-        finite = np.isfinite(w)
-        size = np.where(finite, np.abs(w), 0)
-        others = None if examples is None or w.ndim <= examples else tuple(a for a in range(w.ndim) if a != examples)
-        allowed = np.broadcast_to(tol * (1 + size.max(axis=others, keepdims=True, initial=0)), w.shape)
-        with np.errstate(all="ignore"):
-            wrong = np.where(finite, ~(np.abs(g - w) <= allowed), ~((g == w) | (np.isnan(g) & np.isnan(w))))
-    if not w.size:
-        return Difference(where, 0, 0, 0.0, 0.0, [])
-    with np.errstate(all="ignore"):
-        error = np.abs(g.astype(float) - w.astype(float))
-    error = np.where((g == w) | ~wrong & ~np.isfinite(error), 0.0, error)
-    ranked = np.where(np.isnan(error), np.inf, error)
-    worst = np.unravel_index(int(np.argmax(ranked)), w.shape)
-    indices = [i for i in np.argwhere(wrong)[np.argsort(-ranked[wrong], kind="stable")].tolist()]
-    entries = [Entry(tuple(i), w[tuple(i)].item(), g[tuple(i)].item(), float(allowed[tuple(i)])) for i in indices[:100]]
-    return Difference(where, int(wrong.sum()), int(w.size), float(error[worst]), float(allowed[worst]), entries)
 
 
 def _nearest(grading: Any, named: set[str]) -> list[Near]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from autograder import notebook_out
 from autograder.compare import described
-from autograder.explain import NOT_CALLED, SMALL, Difference, DrawReplay, Explanation, ResultReplay
+from autograder.differences import Difference
+from autograder.explain import NOT_CALLED, SMALL, DrawReplay, Explanation, ResultReplay
 from autograder.show import printable
 
 DETAILED = 3                # wrong draws that are shown without being asked for

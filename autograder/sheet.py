@@ -16,6 +16,7 @@ from autograder import submission
 from autograder.submission import Submission, Template
 
 TIMESTAMP = "timestamp.txt"
+MAX_TIMESTAMP = 1000        # bytes
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ class HandedIn:
                                                       if not c.spec or c.spec.students]] for s in self.notebooks])
 
     @property
+    def files(self) -> dict[str, bytes]:
+        """The files that were read, by their names."""
+        return dict(s.file for s in self.notebooks if s.file)
+
+    @property
     def notes(self) -> list[str]:
         return [self.told(s, note) for s in self.notebooks for note in s.notes]
 
@@ -128,11 +134,11 @@ def load(sheet: Sheet, root: Path, student: str, folder: Path | None = None) -> 
 def timestamp(folder: Path) -> str | None:
     """What timestamp.txt says beside a submission: nbgrader's collect writes it, and an import from a learning
     platform. None where there is none or it holds no date."""
-    path = folder / TIMESTAMP
-    linked = any(p.is_symlink() for p in (path, folder, folder.parent))      # it would be another student's
-    if linked or not path.is_file() or path.stat().st_size > 1000:
+    try:        # behind a link it would be another student's
+        data = submission.read_plain(folder / TIMESTAMP, folder.parent.parent, MAX_TIMESTAMP)
+    except submission.Unreadable:
         return None
-    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    text = data.decode("utf-8", "replace").strip()
     try:
         from nbgrader.utils import parse_utc
 

@@ -129,6 +129,7 @@ class Submission:
     incidents: list[dict[str, str]] = field(default_factory=list)
     kernelspec: dict[str, Any] = field(default_factory=dict)
     notebook: str = ""          # its name; empty: the assignment's
+    file: tuple[str, bytes] | None = None   # the file that was read: its name and its content
 
     @property
     def name(self) -> str:
@@ -158,31 +159,35 @@ def digest(value: object) -> str:
 # reading --------------------------------------------------------------------------------------------------------------
 
 class Unreadable(Exception):
-    """Why a file cannot be taken: `status` is missing, refused or unreadable. It never leaves this module."""
+    """Why a file cannot be taken: `status` is missing, refused or unreadable."""
 
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(_saved(reason))      # it may name a file
         self.status = status
 
 
-def read_bytes(folder: Path, name: str, root: Path, siblings: Collection[str] = ()) -> tuple[bytes, list[str]]:
-    """The bytes of the notebook `name` in `folder`, and notes. No link between `root` and the file is followed.
+def find(folder: Path, name: str, root: Path, siblings: Collection[str] = ()) -> tuple[Path, list[str]]:
+    """The file of the notebook `name` in `folder`, and notes. Raises Unreadable where there is none.
 
     `siblings`: the names of the assignment's other notebooks, which are never taken for a renamed `name`.
     """
-    notes = []
-    place = root
-    for part in folder.relative_to(root).parts:
-        place = place / part
-        if place.is_symlink():
-            raise Unreadable("refused", f"'{place.relative_to(root)}' is a symbolic link; links are not followed")
+    _refuse_links(folder, root)
     path = folder / f"{name}.ipynb"
-    if not os.path.lexists(path):
-        others = _renamed(folder, name, siblings)
-        if len(others) != 1:
-            raise Unreadable("missing", f"there is no file '{name}.ipynb' in the submission")
-        path = others[0]        # browsers rename a second download: "03_rnn (1).ipynb"
-        notes.append(f"the notebook is called '{_saved(path.name)}'; graded as '{name}.ipynb'")
+    if os.path.lexists(path):
+        return path, []
+    others = _renamed(folder, name, siblings)
+    if len(others) != 1:
+        raise Unreadable("missing", f"there is no file '{name}.ipynb' in the submission")
+    # browsers rename a second download: "03_rnn (1).ipynb"
+    return others[0], [f"the notebook is called '{_saved(others[0].name)}'; graded as '{name}.ipynb'"]
+
+
+def read_plain(path: Path, root: Path, most: int = MAX_BYTES) -> bytes:
+    """The bytes of a plain file of at most `most` bytes; no link between `root` and it is followed, nor itself.
+
+    Raises Unreadable.
+    """
+    _refuse_links(path.parent, root)
     try:
         # O_NONBLOCK: opening a named pipe would wait for ever
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -190,13 +195,22 @@ def read_bytes(folder: Path, name: str, root: Path, siblings: Collection[str] = 
         if path.is_symlink():
             raise Unreadable("refused", f"'{path.name}' is a symbolic link; links are not followed") from None
         raise Unreadable("unreadable", f"'{path.name}' cannot be opened ({e.strerror})") from None
+    info = os.fstat(fd)
+    if not stat.S_ISREG(info.st_mode):
+        os.close(fd)            # fdopen raises on a folder, and leaves it open
+        raise Unreadable("refused", f"'{path.name}' is not a plain file")
     with os.fdopen(fd, "rb") as file:
-        info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode):
-            raise Unreadable("refused", f"'{path.name}' is not a plain file")
-        if info.st_size > MAX_BYTES:
-            raise Unreadable("refused", f"'{path.name}' has {info.st_size >> 20} MB; the limit is {MAX_BYTES >> 20} MB")
-        return file.read(MAX_BYTES + 1), notes
+        if info.st_size > most:
+            raise Unreadable("refused", f"'{path.name}' has {info.st_size >> 20} MB; the limit is {most >> 20} MB")
+        return file.read(most)
+
+
+def _refuse_links(folder: Path, root: Path) -> None:
+    place = root
+    for part in folder.relative_to(root).parts:
+        place = place / part
+        if place.is_symlink():
+            raise Unreadable("refused", f"'{place.relative_to(root)}' is a symbolic link; links are not followed")
 
 
 def _renamed(folder: Path, name: str, siblings: Collection[str]) -> list[Path]:
@@ -359,20 +373,24 @@ def load(template: Template, root: Path, student: str, siblings: Collection[str]
 
     `folder`: where it lies, if not in STUDENT/ASSIGNMENT.
     """
+    place, root = (folder, folder) if folder else (root / student / template.assignment, root)
+    file = None
     try:
-        place, root = (folder, folder) if folder else (root / student / template.assignment, root)
-        data, notes = read_bytes(place, template.name, root, siblings)
+        path, notes = find(place, template.name, root, siblings)
+        data = read_plain(path, root)
+        file = path.name, data
         cells, more = read_cells(data)
+        sub = rebuild(template, cells, student)
+        sub.notes[:0] = notes + more
+        if not any(c.spec and c.spec.students and not c.missing for c in sub.cells):
+            if not any(c.spec is None and c.cell_type == "code" and not c.trusted for c in sub.cells):
+                raise Unreadable("unreadable", "the notebook has no cell of this assignment")
+            sub.notes.append("no answer cell was found; added cells were run all the same")
     except Unreadable as e:
-        return unreadable(template, student, e.status, str(e))
+        sub = unreadable(template, student, e.status, str(e))
     except OSError as e:
-        return unreadable(template, student, "unreadable", f"the submission cannot be read ({e.strerror})")
-    sub = rebuild(template, cells, student)
-    sub.notes[:0] = notes + more
-    if not any(c.spec and c.spec.students and not c.missing for c in sub.cells):
-        if not any(c.spec is None and c.cell_type == "code" and not c.trusted for c in sub.cells):
-            return unreadable(template, student, "unreadable", "the notebook has no cell of this assignment")
-        sub.notes.append("no answer cell was found; added cells were run all the same")
+        sub = unreadable(template, student, "unreadable", f"the submission cannot be read ({e.strerror})")
+    sub.file = file
     return sub
 
 

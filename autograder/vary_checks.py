@@ -108,6 +108,9 @@ class Checks:
             wanted = reordered(cell.replace(old, new), self.orders)
             fits = new_cell.count(old) == 1 and new_cell.replace(old, new) == wanted
             after.append((old, new) if fits else difference(new_cell, wanted))
+        wanted = reordered(_applied(cell, before), self.orders)
+        if _applied(new_cell, after) != wanted:         # one touches what another has changed: all of them in one
+            after = [difference(new_cell, wanted)]
         if after == before:
             return []
         values = {k.arg: k for k in node.keywords}
@@ -121,6 +124,12 @@ class Checks:
             pairs = "".join(f"({_literal(old)}, {_literal(new)}), " for old, new in after)
             edits.append((_span(values["substitutions"]), f"substitutions=({pairs.rstrip()})"))
         return edits
+
+
+def _applied(text: str, pairs: Sequence[tuple[str, str]]) -> str:
+    for old, new in pairs:
+        text = text.replace(old, new)
+    return text
 
 
 def _literal(text: str) -> str:

@@ -50,7 +50,7 @@ class Used:
 @dataclass(frozen=True)
 class Outcome:
     """One submission, graded: the result, its notebooks' JSON texts by name, the (notebook, cell) pairs without an
-    answer, when it was handed in, what it took."""
+    answer, when it was handed in, what it took, and the files that were read."""
 
     student: str
     result: dict[str, Any]
@@ -58,6 +58,7 @@ class Outcome:
     blank: frozenset[tuple[str, str]]
     timestamp: str | None
     used: Used = field(default=Used(), compare=False)
+    files: dict[str, bytes] = field(default_factory=dict, compare=False)
 
 
 class Worker:
@@ -106,7 +107,7 @@ def outcome(work: HandedIn, graded: pipeline.Graded, students: float, began: flo
 
     texts = {name: nbformat.writes(notebook, version=4) for name, notebook in graded.notebooks.items()}
     return Outcome(work.student, graded.result, texts, work.blank, work.timestamp,
-                   Used(students, time.process_time() - began))
+                   Used(students, time.process_time() - began), work.files)
 
 
 def cores() -> int:

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ import pytest
 from autograder import driver, pipeline
 from autograder.__main__ import main
 from autograder.assignment import Assignment
+from autograder.compare import judge
 from autograder.course import Course, read_json, write_atomically
+from autograder.differences import differences
 from autograder.errors import AutograderError, UnknownName
 from autograder.explain import Explanation, explain, find_cell
 from autograder.explain_text import text
@@ -137,6 +140,28 @@ def test_wrong_forms_and_nan_are_told(told: Told) -> None:
     found = told("forms", "total")
     assert "y: NaN, 3 of 3 entries" in text(found)
     assert found.to_dict()["draws"][0]["results"][0]["got"]["values"] == ["nan"] * 3
+
+
+@pytest.mark.parametrize(("got", "want", "wrong", "index"), [
+    (np.array([1.0, 2.5]), np.array([1.0, 2.0]), 1, (1,)),
+    (np.array([1.0, np.nan]), np.array([1.0, 2.0]), 1, (1,)),
+    (np.array([1.0, np.nan]), np.array([1.0, np.nan]), 0, None),
+    (np.array([-np.inf, 0.0]), np.array([-np.inf, 0.0]), 0, None),
+    (np.array([np.inf, 0.0]), np.array([-np.inf, 0.0]), 1, (0,)),
+    (np.array([1, 3]), np.array([1, 2]), 1, (1,)),
+    (2.0, 3.0, 1, ()),
+    (np.array([[1e6 + 1e-4], [2.0 + 1e-4]]), np.array([[1e6], [2.0]]), 1, (1, 0)),     # each example by its own
+    (np.zeros((0, 3)), np.zeros((0, 3)), 0, None),
+])
+def test_entries_are_wrong_by_the_rule_that_judges(got: Any, want: Any, wrong: int, index: Any) -> None:
+    (found,) = differences(got, want, 1e-7, 0)
+    assert found.wrong == wrong and [e.index for e in found.entries] == ([index] if wrong else [])
+    assert (judge(got, want, 1e-7, examples=0).value is not None) is bool(wrong)
+
+
+def test_lists_and_dicts_are_told_with_their_places() -> None:
+    found = list(differences([{"a": 1}, (2.0, 3.0)], [{"a": 2}, (2.0, 4.0)], 1e-7, None))
+    assert [(d.where, d.wrong) for d in found] == [("[0]['a']", 1), ("[1][0]", 0), ("[1][1]", 1)]
 
 
 def test_a_submission_that_was_not_run_says_why(graded: Path) -> None:
