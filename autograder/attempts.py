@@ -1,6 +1,6 @@
 """Attempts: each changed submission that is graded is kept, and the course's policy says which one counts.
 
-    DIR/.autograder/attempts/A/STUDENT/001/      one attempt: the notebooks as they were handed in, timestamp.txt,
+    DIR/.autograder/attempts/A/STUDENT/001/      one attempt: the notebooks that were graded, timestamp.txt,
         result.json, outcome.json.gz             its result, and all that the gradebook and the pages need of it
 
     [attempts]               # course.toml
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder import pipeline
-from autograder.course import Course, read_json, write_atomically
+from autograder.course import Course, read_record, write_atomically
 from autograder.errors import CourseError
 from autograder.sheet import TIMESTAMP
 from autograder.workers import Outcome
@@ -43,8 +42,8 @@ class Attempt:
     @cached_property
     def result(self) -> dict[str, Any]:
         """Its result; empty where it is broken."""
-        found = read_json(self.folder / RESULT)
-        return found if isinstance(found, dict) and found.get("version") == pipeline.VERSION else {}
+        found = read_record(self.folder / RESULT)
+        return found if found.get("version") == pipeline.VERSION else {}
 
     def outcome(self) -> Outcome:
         """All that grading it gave. Raises CourseError where the file is damaged."""
@@ -92,9 +91,7 @@ def keep(course: Course, out: Outcome, number: int, *, again: bool = False) -> N
         write_atomically(folder / TIMESTAMP, out.timestamp)
     data = {"student": out.student, "result": out.result, "notebooks": out.notebooks,
             "blank": sorted(out.blank), "timestamp": out.timestamp}
-    part = folder / f".{OUTCOME}.part"
-    part.write_bytes(gzip.compress(json.dumps(data).encode(), 1, mtime=0))
-    os.replace(part, folder / OUTCOME)
+    write_atomically(folder / OUTCOME, gzip.compress(json.dumps(data).encode(), 1, mtime=0))
     write_atomically(folder / RESULT, pipeline.to_json(out.result))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from autograder import record
 from autograder.assignment import CHECKS, NOTEBOOK, Assignment
-from autograder.course import Course, open_assignment, read_json, write_atomically
+from autograder.course import Course, open_assignment, read_record, write_atomically
 
 SAME, MISSING, OLD, EDITED = "same", "missing", "old", "edited"
 
@@ -139,8 +139,7 @@ def _cells_would_change(course: Course, name: str, notebooks: Mapping[str, Assig
 
 def written(course: Course) -> dict[str, str]:
     """The hashes of what `autograder course` wrote, by path; "release/NAME": of the source that it was made from."""
-    found = read_json(course.private / "written.json")
-    return found if isinstance(found, dict) else {}
+    return read_record(course.private / "written.json")
 
 
 def remember(course: Course, hashes: Mapping[str, str]) -> None:

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from autograder import clones, downloads, entries, pick, roster, times
-from autograder.course import Course, read_json, write_atomically
+from autograder.course import Course, read_record, write_atomically
 from autograder.downloads import File, HandIn
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, UnknownName
+from autograder.sheet import TIMESTAMP
 
 FORMATS = ("auto", "exchange", "moodle", "canvas", "folder", "git")
 STATES = NEW, CHANGED, SAME, OLDER, LEFT = "new", "changed", "same", "older", "left out"
@@ -75,6 +76,8 @@ def collect(folder: str | Path, assignment: str, source: str | Path | None = Non
     """
     course = Course.open(folder)
     course.require(assignment)
+    if format not in FORMATS:
+        raise UnknownName("format", format, "collect", FORMATS, ", ".join(FORMATS))
     where = times.zone(timezone)
     names = roster.read(roster_file, id_column, where) if roster_file else None
     wanted = pick.notebooks(course, assignment)
@@ -98,6 +101,9 @@ def collect(folder: str | Path, assignment: str, source: str | Path | None = Non
     if got.format == "moodle" and any(h.time is None for h in found):
         got.warnings.append("this zip has the time of the download, not of each submission: give Moodle's grading "
                             "worksheet by --roster, which has them")
+    if names and (old := [r for r in got.rows if r.state == OLDER and r.student in names.times]):
+        got.warnings.append(f"{len(old)} older than what is there, by the roster's times: if the roster was made before "
+                            "this download, take a new one and collect again")
     got.warnings += _strangers(got.rows, known)
     got.rows.sort(key=lambda r: (r.student is None, r.student or r.who))
     if names:
@@ -234,7 +240,7 @@ class _Place:
         self.wanted, self.got, self.dry_run = wanted, got, dry_run
         self.due = due.get(student, due.get(None))
         self.folder = course.submitted / self.student / assignment
-        self.record = course.private / "collected" / assignment / f"{self.student}.json"
+        self.record = course.collected_path(assignment, self.student)
         self.notes = list(hand_in.notes)
 
     def run(self) -> Row:
@@ -257,7 +263,7 @@ class _Place:
             elif state != SAME:
                 self._bring(data, time, chosen)
             elif time and not times.read(self.folder):
-                write_atomically(self.folder / times.FILE, times.stamp(time))
+                write_atomically(self.folder / TIMESTAMP, times.stamp(time))
                 self.notes.append("its time is known now")
         names = [f.name for f in chosen.values()]
         return Row(self.hand_in.who, self.student, names, time, late, state, self.notes)
@@ -275,7 +281,7 @@ class _Place:
         if not self.dry_run:
             data = file.path.read_bytes()
             digest = hashlib.sha256(data).hexdigest()[:8]
-            entries.put(folder / _slug(self.hand_in.who) / f"{digest}-{_slug(file.name)}", data)
+            write_atomically(folder / _slug(self.hand_in.who) / f"{digest}-{_slug(file.name)}", data)
 
     def _time(self) -> tuple[datetime | None, bool | None]:
         """The submission's time and whether it is late, by the platform's word where it has one."""
@@ -300,7 +306,7 @@ class _Place:
             return NEW
         if {p.name: p.read_bytes() for p in there} == dict(data):
             return SAME
-        old = read_json(self.record) or {}
+        old = read_record(self.record)
         before, before_order = times.read(self.folder), int(old.get("order") or 0)
         if order and before_order and order != before_order:
             return OLDER if order < before_order else CHANGED
@@ -311,13 +317,13 @@ class _Place:
         there = [p for p in self.folder.glob("*") if p.is_file() and not p.is_symlink() and p.name[0] != "."]
         if any(p.suffix == ".ipynb" for p in there):
             self._store("replaced", {p.name: p.read_bytes() for p in there}, times.read(self.folder))
-        stamp = self.folder / times.FILE
+        stamp = self.folder / TIMESTAMP
         if time:
             write_atomically(stamp, times.stamp(time))
         else:
             stamp.unlink(missing_ok=True)
         for name, content in data.items():
-            entries.put(self.folder / name, content)
+            write_atomically(self.folder / name, content)
         for path in there:
             if path.suffix == ".ipynb" and path.name not in data:
                 path.unlink()
@@ -334,9 +340,9 @@ class _Place:
         when = f"{time:%Y%m%dT%H%M%S}" if time else "undated"
         folder = self.course.private / kind / self.assignment / self.student / f"{when}-{digest}"
         for name, content in data.items():
-            entries.put(folder / name, content)
-        if time and times.FILE not in data:
-            write_atomically(folder / times.FILE, times.stamp(time))
+            write_atomically(folder / name, content)
+        if time and TIMESTAMP not in data:
+            write_atomically(folder / TIMESTAMP, times.stamp(time))
 
 
 def _slug(text: str) -> str:

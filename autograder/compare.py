@@ -33,6 +33,7 @@ class Verdict:
     value: Mismatch | None = None
     note: str | None = None
     got: Any = None
+    repairable: bool = True         # is each entry of the expected one in `got`?
 
     @property
     def mismatch(self) -> Mismatch | None:
@@ -53,7 +54,29 @@ def judge(got: Any, want: Any, tol: float, *, examples: int | None = None, float
     """
     walk = _Walk(tol, examples, float32)
     repaired = walk.visit(got, want, "")
-    return Verdict(walk.form, walk.value, walk.note, repaired)
+    return Verdict(walk.form, walk.value, walk.note, repaired, walk.repairable)
+
+
+def in_form(got: Any, want: Any) -> Any:
+    """A repairable verdict's `got` with the types of the expected result, for whoever computes with it.
+
+    Raises ValueError where that would change a number, as 2.5 where a whole one is expected.
+    """
+    if type(want) in (list, tuple):
+        return type(want)(in_form(g, w) for g, w in zip(got, want, strict=True))
+    if type(want) is dict:
+        return {key: in_form(got[key], w) for key, w in want.items()}
+    expected = np.asarray(want)
+    if expected.dtype.kind not in _KINDS:               # a text, None, a whole number beyond 64 bits
+        return got
+    array = np.asarray(got)
+    real = array.real if array.dtype.kind == "c" and expected.dtype.kind != "c" else array
+    same_kind = _KINDS[real.dtype.kind] == _KINDS[expected.dtype.kind]
+    with np.errstate(all="ignore"):                     # NaN as a whole number
+        cast = real if same_kind else real.astype(expected.dtype)
+    if not np.array_equal(cast, array, equal_nan=cast.dtype.kind in "fc"):
+        raise ValueError("the numbers do not fit into the expected type")
+    return cast if isinstance(want, np.ndarray) else type(want)(cast.item())
 
 
 class _Walk:
@@ -64,6 +87,7 @@ class _Walk:
         self.form: Mismatch | None = None
         self.value: Mismatch | None = None
         self.note: str | None = None
+        self.repairable = True
 
     def wrong_form(self, kind: str, sentence: str, where: str) -> None:
         self.form = self.form or Mismatch(kind, where + sentence)
@@ -71,11 +95,14 @@ class _Walk:
     def wrong_value(self, kind: str, sentence: str, where: str) -> None:
         self.value = self.value or Mismatch(kind, where + sentence)
 
+    def wrong_both(self, kind: str, sentence: str, where: str) -> None:
+        self.wrong_form(kind, sentence, where)
+        self.wrong_value(kind, sentence, where)
+        self.repairable = False
+
     def unusable(self, got: Any, want: Any, where: str) -> None:
         """Nothing in `got` can be compared."""
-        sentence = f"{described(got)} came, {described(want)} is expected"
-        self.wrong_form("type", sentence, where)
-        self.wrong_value("type", sentence, where)
+        self.wrong_both("type", f"{described(got)} came, {described(want)} is expected", where)
 
     def visit(self, got: Any, want: Any, where: str) -> Any:
         if isinstance(want, (np.ndarray, np.generic, bool, int, float, complex)):
@@ -99,9 +126,7 @@ class _Walk:
             self.wrong_form("type", f"{described(got)} came, {described(want)} is expected", where)
             items = got
         if len(items) != len(want):
-            sentence = f"{len(items)} entries came, {len(want)} are expected"
-            self.wrong_form("length", sentence, where)
-            self.wrong_value("length", sentence, where)
+            self.wrong_both("length", f"{len(items)} entries came, {len(want)} are expected", where)
             return got
         pairs = enumerate(zip(items, want, strict=True))
         return type(want)(self.visit(g, w, f"{where}entry {i}: ") for i, (g, w) in pairs)
@@ -111,8 +136,7 @@ class _Walk:
             self.unusable(got, want, where)
             return got
         if got.keys() != want.keys():
-            self.wrong_form("length", "the dict has other keys than expected", where)
-            self.wrong_value("length", "the dict has other keys than expected", where)
+            self.wrong_both("length", "the dict has other keys than expected", where)
             return got
         return {key: self.visit(got[key], want[key], f"{where}one entry of the dict: ") for key in want}
 
@@ -138,8 +162,7 @@ class _Walk:
             self.wrong_form("shape", f"{array.shape} came, {expected.shape} is expected", where)
         if array.shape != expected.shape:
             if array.size != expected.size:
-                self.wrong_form("shape", f"{array.shape} came, {expected.shape} is expected", where)
-                self.wrong_value("shape", f"{array.shape} came, {expected.shape} is expected", where)
+                self.wrong_both("shape", f"{array.shape} came, {expected.shape} is expected", where)
                 return array
             array = array.reshape(expected.shape)
         self.dtypes(array, expected, where)

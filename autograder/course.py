@@ -110,6 +110,10 @@ class Course:
     def result_path(self, assignment: str, student: str) -> Path:
         return self.results(assignment) / f"{student}.json"
 
+    def collected_path(self, assignment: str, student: str) -> Path:
+        """Where the collection notes what the platform calls a student and when the work came."""
+        return self.private / "collected" / assignment / f"{student}.json"
+
     def assignments(self) -> list[str]:
         """The assignments that have a source notebook, of any name."""
         return sorted({p.parent.name for p in self.source.glob("*/*.ipynb") if not p.parent.name.startswith(".")})
@@ -246,11 +250,12 @@ def _quoted(path: str | Path) -> str:
     return shlex.quote(str(path))
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` so that a reader sees the old file or the new one, also when this process is killed half-way."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, also when this process is killed half-way."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
+    part.unlink(missing_ok=True)        # of a run that was killed; what else may have come there is not written through
+    part.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(part, path)
 
 
@@ -260,3 +265,9 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is none or it is broken."""
+    found = read_json(path)
+    return found if isinstance(found, dict) else {}

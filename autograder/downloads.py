@@ -12,7 +12,6 @@ Names are taken apart by nbgrader's zip_collect plugin.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +24,8 @@ from autograder import entries as files
 from autograder import times
 from autograder.entries import Entry, Refused
 from autograder.errors import AutograderError
+from autograder.nbgrader_api import silent_log
+from autograder.sheet import TIMESTAMP
 from autograder.submission import MAX_BYTES
 
 # Moodle writes no _ into a name, and a student may write anything into a file's: the first match is the platform's.
@@ -132,8 +133,7 @@ def collector(pattern: str) -> Any:
     if "student_id" not in groups:
         raise AutograderError("--pattern has no group (?P<student_id>...)")
     plugin = FileNameCollectorPlugin(named_regexp=rf"(?:{pattern})\Z")
-    plugin.log = logging.getLogger("autograder.nbgrader")
-    plugin.log.propagate, plugin.log.handlers = False, [logging.NullHandler()]
+    plugin.log = silent_log()
     return plugin
 
 
@@ -231,7 +231,7 @@ def _folder(found: list[Entry], reader: Reader, assignment: str) -> Iterator[Han
     for entry in found:
         who = entry.parts[0] if len(entry.parts) > 1 else re.sub(r"\.(ipynb|zip)$", "", entry.name, flags=re.IGNORECASE)
         hand_in = by.setdefault(who, HandIn(who, who, _any(who)))
-        if entry.name == times.FILE and len(entry.parts) > 1:
+        if entry.name == TIMESTAMP and len(entry.parts) > 1:
             hand_in.time = _recorded(entry)
         else:
             reader.take(hand_in, entry, entry.name)

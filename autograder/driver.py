@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -130,18 +131,19 @@ def grade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs: 
           layer: str | None = None, force: bool = False, started: Callable[[int, int], None] = lambda new, old: None,
           finished: Callable[[dict[str, Any]], None] = lambda result: None,
           used: Callable[[float, float], None] = lambda students, grader: None, scheduler: str = "",
-          tell: Callable[[str], None] = lambda text: None) -> Shelf:
+          tell: Callable[[str], None] = lambda text: None, locked: bool = False) -> Shelf:
     """Grade the submissions of an assignment and return their results, sorted by student.
 
     `layer` overrides the course's setting; "auto" takes the best that works here. `started` is told how many will be
     graded and how many stand already; `finished` gets each new result as soon as it is written. `used` is told before
     what it took in seconds of a processor, students' code and grader apart. `scheduler`: the address of a Dask cluster
-    that grades in place of `jobs` processes here; `tell` gets a line where it loses a part.
+    that grades in place of `jobs` processes here; `tell` gets a line where it loses a part. `locked`: the caller holds
+    the course's lock.
     Raises AutograderError (unknown names, no course, another run) and NoSandbox; a submission never raises.
     """
     course = Course.open(folder)
     course.require(name)
-    with course.lock(), Grades(course) as grades:
+    with nullcontext() if locked else course.lock(), Grades(course) as grades:
         whole, limits = grades.sheet(name), course.limits(name)
         run = Run(course, whole, limits, pipeline.checks_hash(whole, pipeline.load_checks(course, whole)), force)
         chosen = choose(course, name, students)
@@ -151,8 +153,7 @@ def grade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs: 
             backup(course, "grade --force" if force else "grade")
         grades.update_penalties(name, set(chosen) - set(needs))
         started(len(needs), len(set(chosen)) - len(needs))
-        wanted = layer or course.layer
-        plan = Plan(course.root, whole, None if wanted == "auto" else wanted, limits)
+        plan = plan_of(course, whole, layer)
         there = partial(cluster.outcomes, address=scheduler, tell=tell) if scheduler else outcomes
         how: How = partial(there, jobs=jobs or cores())
         _grade_earlier(course, plan, {s: need.earlier for s, need in needs.items() if need.earlier}, how)
@@ -167,6 +168,12 @@ def grade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs: 
         for student in needs:
             finished(settle(course, grades, whole, student).result)
     return Shelf(course, name, sorted(set(chosen)))
+
+
+def plan_of(course: Course, whole: Sheet, layer: str | None = None) -> Plan:
+    """What the workers are told; `layer` overrides the course's setting."""
+    wanted = layer or course.layer
+    return Plan(course.root, whole, None if wanted == "auto" else wanted, course.limits(whole.assignment))
 
 
 def _grade_earlier(course: Course, plan: Plan, numbers: dict[str, tuple[int, ...]], how: How) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from autograder.errors import AutograderError
+from autograder.plain_file import NotPlain, open_plain
 from autograder.submission import MAX_BYTES
 
 MAX_ENTRIES = 50_000            # 5,000 students with ten files
@@ -195,30 +196,11 @@ def _folder(root: Path, refuse: Callable[[str, str], None]) -> Iterator[Entry]:
                 yield Entry(parts, datetime.fromtimestamp(found.st_mtime), read)
 
 
-def no_link(root: Path, parts: tuple[str, ...]) -> IO[bytes]:
-    """Open a regular file below `root` for reading, folder by folder: a link that just came there is refused too."""
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def no_link(root: Path, parts: Sequence[str]) -> IO[bytes]:
+    """A regular file below `root`, opened for reading; raises Refused."""
     try:
-        for i, part in enumerate(parts):
-            kind = os.O_NONBLOCK if i == len(parts) - 1 else os.O_DIRECTORY
-            below = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | kind, dir_fd=fd)
-            os.close(fd)
-            fd = below
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Refused("is no file")
+        return os.fdopen(open_plain(root, parts), "rb")
+    except NotPlain:
+        raise Refused("is no file") from None
     except OSError as e:
-        os.close(fd)
         raise Refused(f"cannot be read ({e.strerror})") from None
-    except Refused:
-        os.close(fd)
-        raise
-    return os.fdopen(fd, "rb")
-
-
-def put(path: Path, data: bytes) -> None:
-    """Write `data` so that a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    part.write_bytes(data)
-    os.replace(part, path)

@@ -7,7 +7,6 @@ read, and takes the newest of what comes in a student's name, whoever made it.
 
 from __future__ import annotations
 
-import logging
 import os
 import pwd
 import re
@@ -16,8 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nbgrader.apps import NbGraderAPI
-from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import default
 from traitlets.config import Config
 
@@ -25,6 +22,7 @@ from autograder import entries
 from autograder.course import Course
 from autograder.downloads import MAX_FILES, MAX_SIZE
 from autograder.errors import AutograderError
+from autograder.nbgrader_api import call, course_config
 
 
 class CarefulCollect(default.ExchangeCollect):
@@ -81,25 +79,6 @@ class CarefulCollect(default.ExchangeCollect):
                     self.refuse(f"{name}: {entry.shown}", str(e))
 
 
-def config(course: Course) -> Config:
-    """nbgrader's settings for this course: Jupyter's folders, then the course's nbgrader_config.py."""
-    from jupyter_core.paths import jupyter_config_path
-    from traitlets.config import ConfigFileNotFound, PyFileConfigLoader
-
-    found = Config()
-    for folder in [*reversed(jupyter_config_path()), str(course.root)]:
-        try:
-            found.merge(PyFileConfigLoader("nbgrader_config.py", path=folder).load_config())
-        except ConfigFileNotFound:
-            continue
-        except Exception as e:          # the file is a program of the instructor's
-            raise AutograderError(f"{folder}/nbgrader_config.py fails: {type(e).__name__}: {e}") from None
-    found.CourseDirectory.root = str(course.root)
-    found.CourseDirectory.db_url = course.db_url
-    found.CourseDirectory.setdefault("course_id", course.name)
-    return found
-
-
 def root_of(settings: Config) -> Path | None:
     """The exchange's folder; None where another kind of exchange is configured."""
     if "ExchangeFactory" in settings and settings.ExchangeFactory:
@@ -109,13 +88,14 @@ def root_of(settings: Config) -> Path | None:
 
 def configured(course: Course) -> bool:
     """Whether there is an exchange to release to and to collect from."""
-    root = root_of(config(course))
-    return root is None or root.is_dir() or "root" in config(course).Exchange
+    settings = course_config(course)
+    root = root_of(settings)
+    return root is None or root.is_dir() or "root" in settings.Exchange
 
 
 def release(course: Course, assignment: str, *, force: bool = False) -> str:
     """Put release/ASSIGNMENT into the exchange; returns where it is now. Raises AutograderError in nbgrader's words."""
-    settings = config(course)
+    settings = course_config(course)
     if force:
         settings.ExchangeReleaseAssignment.force = True
     _run(settings, "release_assignment", assignment)
@@ -125,7 +105,7 @@ def release(course: Course, assignment: str, *, force: bool = False) -> str:
 
 def release_feedback(course: Course, assignment: str, without: Sequence[str] = ()) -> None:
     """Put feedback/STUDENT/ASSIGNMENT into the exchange, but for the students `without`; raises AutograderError."""
-    settings = config(course)
+    settings = course_config(course)
     settings.CourseDirectory.student_id_exclude = ",".join(sorted(without))
     _run(settings, "release_feedback", assignment)
 
@@ -136,7 +116,7 @@ def collect(course: Course, assignment: str, to: Path, inbound: Path | None, ref
 
     `inbound`: a folder of submissions as an exchange has it, where it is not the configured one.
     """
-    settings = config(course)
+    settings = course_config(course)
     if inbound is not None:         # a copy of an exchange may lie anywhere, and be read-only
         root = to.parent / "exchange"
         (root / "course").mkdir(parents=True)
@@ -159,17 +139,7 @@ def collect(course: Course, assignment: str, to: Path, inbound: Path | None, ref
 
 def _run(settings: Config, verb: str, assignment: str) -> str:
     """One call of nbgrader's API; its log. Raises AutograderError with what nbgrader says."""
-    logger = logging.getLogger("autograder.nbgrader")
-    logger.propagate, logger.handlers = False, [logging.NullHandler()]
-    quiet = logging.getLogger("traitlets")
-    old, quiet.disabled = quiet.disabled, True
-    here = os.getcwd()
-    try:
-        api = NbGraderAPI(CourseDirectory(config=settings), config=settings, log=logger)
-        answer: dict[str, Any] = getattr(api, verb)(assignment)
-    finally:
-        os.chdir(here)
-        quiet.disabled = old
+    answer = call(settings, verb, assignment)
     log = str(answer.get("log") or "")
     if not answer.get("success"):
         said = re.findall(r"^\[(?:CRITICAL|ERROR|FATAL)\] (.*)", log, re.MULTILINE)

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from autograder.anonymous import pseudonym
-from autograder.course import Course, read_json, write_atomically
-from autograder.errors import AutograderError
+from autograder.course import Course, read_record, write_atomically
+from autograder.errors import AutograderError, UnknownName
 from autograder.tables import Table, harmless
 
-FORMATS = ("csv", "json", "canvas", "moodle", "gradescope")
+FORMATS = {"csv": ".csv", "json": ".json", "canvas": "-canvas.csv", "moodle": "-moodle.csv",
+           "gradescope": "-gradescope"}         # format -> how the name of its file ends
 VERSION = 1
 GRADED, PENDING, UNGRADED, ABSENT = "graded", "needs manual grading", "not graded yet", "nothing handed in"
 
@@ -100,7 +101,7 @@ def grades(course: Course, assignment: str, *, anonymous: bool = False) -> list[
         for name, value in people.get(student, {}).items():
             setattr(grade, name, value)
         if student in graded:
-            grade.result = read_json(course.result_path(assignment, student)) or {}
+            grade.result = read_record(course.result_path(assignment, student))
             grade.cells = _in_order(grade.cells, grade.result, assignment)
         if anonymous:
             _hide(grade, course)
@@ -181,14 +182,14 @@ def export(folder: str | Path, assignment: str, format: str, *, out: Path | None
     """
     course = Course.open(folder)
     course.require(assignment)
+    if format not in FORMATS:
+        raise UnknownName("format", format, "export", FORMATS, ", ".join(FORMATS))
     if template and format not in ("canvas", "moodle"):
         raise AutograderError(f"--template is for the formats canvas and moodle, not for {format}")
     if template and anonymous:
         raise AutograderError("--anonymous with --template: the platform could give no pseudonym to a student")
     found = grades(course, assignment, anonymous=anonymous)
-    suffix = {"csv": ".csv", "json": ".json", "canvas": "-canvas.csv", "moodle": "-moodle.csv",
-              "gradescope": "-gradescope"}[format]
-    path = out or course.root / "exports" / f"{assignment}{suffix}"
+    path = out or course.root / "exports" / f"{assignment}{FORMATS[format]}"
     notes = _notes(found, pending=pending or format in ("csv", "json", "gradescope"))
     if format == "gradescope":
         from autograder import gradescope

@@ -22,7 +22,7 @@ from typing import Any
 
 from autograder import roster as rosters
 from autograder import tables
-from autograder.course import Course, read_json
+from autograder.course import Course, read_record
 from autograder.errors import AutograderError
 from autograder.export import PENDING, Grade, number
 from autograder.tables import Table, fold, harmless
@@ -48,7 +48,7 @@ def make(format: str, assignment: str, grades: Sequence[Grade], course: Course) 
         most = max((g.max_score for g in grades), default=0.0)
         table.rows.append([f"    {POINTS}", "", "", "", "", number(most)])
         for g in grades:
-            record = read_json(course.private / "collected" / assignment / f"{g.id}.json") or {}
+            record = read_record(course.collected_path(assignment, g.id))
             # without a roster, what came from Canvas has Canvas's own number as id
             own = g.student == g.id and record.get("format") == "canvas" and g.id.isdigit()
             table.rows.append([harmless(g.name or g.student), g.id if own else "", "", "" if own else

@@ -9,23 +9,25 @@ before. What a page was made from is kept as a hash, since file times say nothin
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
 import json
 import re
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autograder import hints, submission
-from autograder.course import Course, read_json, write_atomically
+from autograder.course import Course, read_record, write_atomically
 from autograder.errors import AutograderError, UnknownName
+from autograder.packing import packed
+from autograder.sheet import TIMESTAMP
 from autograder.summary import function_of, sentence_of
 
 JUDGED = ("ok", "partial", "wrong")     # reasons of a cell whose function gave something that could be compared
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)        # the same pages make the same zip
+EXCHANGE_FILES = ("submission_secret.txt", TIMESTAMP)     # by these nbgrader's exchange knows whose page it is
+MAX_EXCHANGE_FILE = 1000                          # bytes
 FORM = 1                                # of what this module adds to a page
 
 
@@ -85,8 +87,8 @@ def attempt_before(results: Sequence[Mapping[str, Any]], now: Mapping[str, Any])
 
 def texts(course: Course, assignment: str, student: str, notebook: str) -> dict[str, str]:
     """What a feedback page adds to the test cells of one notebook, by grade_id; empty for a first attempt."""
-    now = read_json(course.result_path(assignment, student))
-    before = attempt_before(_attempts(course, assignment, student), now) if isinstance(now, dict) else None
+    now = read_record(course.result_path(assignment, student))
+    before = attempt_before(_attempts(course, assignment, student), now) if now else None
     if before is None:
         return {}
     since = resolved(before, now)
@@ -110,10 +112,7 @@ def _wrapped(lines: Sequence[str]) -> str:
 
 def _hints(course: Course, assignment: str, notebook: str, function: str) -> list[str]:
     """The hints behind the cell of the release in which students write `function`."""
-    try:
-        cells, _ = submission.read_cells((course.release / assignment / f"{notebook}.ipynb").read_bytes())
-    except (OSError, submission.Unreadable):
-        return []
+    cells = submission.cells_of(course.release / assignment / f"{notebook}.ipynb")
     defines = re.compile(rf"^(?:def|class) {re.escape(function)}\b", re.MULTILINE)
     answer = next((c["grade_id"] for c in cells if c["cell_type"] == "code" and c["nbgrader"].get("solution")
                    and c["grade_id"] and defines.search(c["source"])), "")
@@ -169,8 +168,7 @@ def make(folder: str | Path, assignment: str, *, students: Sequence[str] = (), j
     with course.lock():
         keys = _keys(course, assignment, chosen)
         record = course.private / "feedback" / f"{assignment}.json"
-        stand = read_json(record)
-        stand = stand if isinstance(stand, dict) else {}
+        stand = read_record(record)
         made = Made()
         for s in chosen:
             current = not force and stand.get(s) == keys[s] and written(course.root, s, assignment)
@@ -252,11 +250,10 @@ def release(folder: str | Path, assignment: str, made: Made) -> None:
                               f"{course.root / 'nbgrader_config.py'}")
     for s in made.students:
         there, here = (place / s / assignment for place in (course.submitted, course.root / "feedback"))
-        for name in ("submission_secret.txt", "timestamp.txt"):     # with these the exchange knows whose page it is
-            data = _bytes(there / name) if not (there / name).is_symlink() else b""
-            if data:
-                write_atomically(here / name, data.decode("utf-8", "replace"))
-        ready = all((here / name).is_file() for name in ("submission_secret.txt", "timestamp.txt"))
+        for name in EXCHANGE_FILES:
+            with contextlib.suppress(submission.Unreadable):        # behind a link it would be another student's
+                write_atomically(here / name, submission.read_plain(there / name, course.submitted, MAX_EXCHANGE_FILE))
+        ready = all((here / name).is_file() for name in EXCHANGE_FILES)
         (made.released if ready else made.not_released).append(s)
     if made.released:
         exchange.release_feedback(course, assignment, made.not_released)
@@ -269,23 +266,16 @@ def write_zip(folder: str | Path, assignment: str, students: Sequence[str], path
     student who did not come from a platform has a folder of the student's name.
     """
     course = Course.open(folder)
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+    with packed(path) as add:
         for s in sorted(students):
             for page in sorted((course.root / "feedback" / s / assignment).glob("*.html")):
-                name = zipfile.ZipInfo(f"{platform_folder(course, assignment, s)}/{page.name}", ZIP_DATE)
-                name.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(name, page.read_bytes())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(held.getvalue())
-    part.replace(path)
+                add(f"{platform_folder(course, assignment, s)}/{page.name}", page.read_bytes())
 
 
 def platform_folder(course: Course, assignment: str, student: str) -> str:
     """The folder of a student in the platform's download, as the collection has noted it."""
-    record = read_json(course.private / "collected" / assignment / f"{student}.json")
-    who = str(record.get("who") or "") if isinstance(record, dict) else ""
+    record = read_record(course.collected_path(assignment, student))
+    who = str(record.get("who") or "")
     moodle = re.fullmatch(r"([^/\\\x00-\x1f]+) \((\d+)\)", who)
     if moodle and record.get("format") == "moodle":
         return f"{moodle[1]}_{moodle[2]}_assignsubmission_file_"

@@ -53,10 +53,8 @@ def read_template(notebook: Any, course: Course, assignment: str) -> Template:
             solution=row.name in solutions, locked=bool(row.locked), task=row.name in tasks,
             points=float(graded.max_score) if graded else None)
     order, given, pictures, released = list(specs), set(), set(), {}
-    try:
-        cells, _ = submission.read_cells((course.release / assignment / f"{notebook.name}.ipynb").read_bytes())
-    except (OSError, submission.Unreadable):
-        cells = []          # the gradebook alone will do: only pictures and given text are unknown then
+    # without a release the gradebook alone will do: only pictures and given text are unknown then
+    cells = submission.cells_of(course.release / assignment / f"{notebook.name}.ipynb")
     place = {c["grade_id"]: i for i, c in enumerate(cells)}
     order.sort(key=lambda name: place.get(name, len(cells)))
     for c in cells:
@@ -136,11 +134,13 @@ class Grades:
                                   f"nbgrader generate_assignment {assignment} puts them there")
         return Sheet(assignment, tuple(read_template(n, self.course, assignment) for n in notebooks))
 
-    def scores(self, assignment: str) -> dict[str, dict[tuple[str, str], float | None]]:
-        """The automatic scores that stand in the gradebook: student -> (notebook, cell) -> score."""
+    def scores(self, assignment: str, *, manual: bool = False) -> dict[str, dict[tuple[str, str], float | None]]:
+        """The scores that stand in the gradebook: student -> (notebook, cell) -> score; the automatic ones, or those
+        alone that people gave."""
         from nbgrader.api import Assignment, BaseCell, Grade, Notebook, SubmittedAssignment, SubmittedNotebook
 
-        rows = (self.book.db.query(SubmittedAssignment.student_id, Notebook.name, BaseCell.name, Grade.auto_score)
+        score = Grade.manual_score if manual else Grade.auto_score
+        rows = (self.book.db.query(SubmittedAssignment.student_id, Notebook.name, BaseCell.name, score)
                 .select_from(Grade).join(BaseCell, BaseCell.id == Grade.cell_id)
                 .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
                 .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
@@ -148,8 +148,8 @@ class Grades:
                 .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
                 .filter(Assignment.name == assignment))
         found: dict[str, dict[tuple[str, str], float | None]] = {}
-        for student, notebook, cell, score in rows:
-            found.setdefault(student, {})[notebook, cell] = score
+        for student, notebook, cell, points in rows.filter(score.is_not(None)) if manual else rows:
+            found.setdefault(student, {})[notebook, cell] = points
         self.book.db.rollback()     # a reading transaction must not keep the file locked while students' code runs
         return found
 

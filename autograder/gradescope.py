@@ -15,22 +15,22 @@ import re
 import shutil
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder import notebook_out, pipeline, roster, times
-from autograder.course import Course, read_json, write_atomically
+from autograder.course import Course, read_record, write_atomically
 from autograder.errors import AutograderError
+from autograder.packing import packed
+from autograder.sheet import TIMESTAMP
 from autograder.show import printable
 
 if TYPE_CHECKING:
     from autograder.export import Grade
 
 MAX_OUTPUT = 20_000
-A_DATE = (1980, 1, 1, 0, 0, 0)
 SKIPPED = ("__pycache__", ".mypy_cache", ".ruff_cache")
 
 RUN = """\
@@ -136,22 +136,19 @@ def build(course: Course, assignment: str, out: Path) -> Path:
     No student, no grade, no setting of nbgrader's and no secret of the course goes in; the new course has a secret of
     its own. Raises AutograderError.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.part")
     with tempfile.TemporaryDirectory() as name:
         small = Path(name) / "course"
         _small_course(course, assignment, small)
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            _add(archive, "setup.sh", SETUP.encode(), executable=True)
-            _add(archive, "run_autograder", RUN.encode(), executable=True)
-            _add(archive, "requirements.txt", "".join(f"{line}\n" for line in requirements()).encode())
+        with packed(out) as add:
+            add("setup.sh", SETUP.encode(), executable=True)
+            add("run_autograder", RUN.encode(), executable=True)
+            add("requirements.txt", "".join(f"{line}\n" for line in requirements()).encode())
             for path in _files(small):
-                _add(archive, f"course/{path.relative_to(small).as_posix()}", path.read_bytes())
+                add(f"course/{path.relative_to(small).as_posix()}", path.read_bytes())
             here = Path(__file__).resolve().parent.parent
             for package in ("minigrad", "autograder"):
                 for path in _files(here / package):
-                    _add(archive, f"package/{path.relative_to(here).as_posix()}", path.read_bytes())
-    part.replace(out)
+                    add(f"package/{path.relative_to(here).as_posix()}", path.read_bytes())
     return out
 
 
@@ -173,12 +170,6 @@ def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix != ".pyc" and not any(p in SKIPPED for p in path.parts):
             yield path
-
-
-def _add(archive: zipfile.ZipFile, name: str, data: bytes, *, executable: bool = False) -> None:
-    info = zipfile.ZipInfo(name, A_DATE)
-    info.external_attr = (0o755 if executable else 0o644) << 16
-    archive.writestr(info, data, zipfile.ZIP_DEFLATED)
 
 
 def requirements() -> list[str]:
@@ -225,8 +216,7 @@ def _hand_in(course: Course, assignment: str, root: Path, staging: Path) -> tupl
     """Put the submission where the course has submissions; the student's id and what is to be said."""
     from autograder import downloads, entries, pick
 
-    about = read_json(root / "submission_metadata.json")
-    about = about if isinstance(about, dict) else {}
+    about = read_record(root / "submission_metadata.json")
     users = about.get("users") if isinstance(about.get("users"), list) else []
     mail = users[0].get("email") if users and isinstance(users[0], dict) else None
     student = roster.safe_id(str(mail or "")) or "student"
@@ -242,7 +232,7 @@ def _hand_in(course: Course, assignment: str, root: Path, staging: Path) -> tupl
     for name, file in chosen.items():
         shutil.copyfile(file.path, folder / f"{name}.ipynb")
     if when := times.parse(str(about.get("created_at") or "")):
-        (folder / times.FILE).write_text(times.stamp(when), encoding="utf-8")
+        (folder / TIMESTAMP).write_text(times.stamp(when), encoding="utf-8")
     return student, [*hand_in.notes, *refused, *notes]
 
 

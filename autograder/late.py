@@ -17,8 +17,7 @@ from typing import Any
 
 from autograder.course import Course
 from autograder.errors import AutograderError, CourseError
-
-CONFIG = "nbgrader_config"
+from autograder.nbgrader_api import CONFIG, read_config, short
 
 
 class Late:
@@ -38,7 +37,7 @@ class Late:
                 step = AssignLatePenalties(config=config)
                 step.init_plugin()
             except Exception as e:      # whatever a class of the course does when it is imported or made
-                raise CourseError(f"{self.file}: the late plugin {wanted!r} cannot be made ({_short(e)}); it should be "
+                raise CourseError(f"{self.file}: the late plugin {wanted!r} cannot be made ({short(e)}); it should be "
                                   "a class of nbgrader.plugins.BasePlugin that Python can import from the course "
                                   "folder") from None
         self.enabled = bool(step.enabled)
@@ -53,30 +52,7 @@ class Late:
             return None if found is None else min(max(float(found), 0.0), score)
         except Exception as e:
             raise AutograderError(f"the late plugin {type(self.plugin).__name__} of {self.file} failed for {student}, "
-                                  f"{seconds_late:g} s late ({_short(e)}); mend it and grade again") from None
-
-
-def read_config(course: Course) -> Any:
-    """What `nbgrader` reads in the course's folder: Jupyter's folders first, then the course's file, which wins.
-
-    course.toml's late policy comes before all of them. Raises CourseError with file, error and line.
-    """
-    from jupyter_core.paths import jupyter_config_path
-    from traitlets.config import Config
-    from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
-
-    config = Config()
-    config.LateSubmissionPlugin.penalty_method = course.late_policy
-    for folder in [*reversed(jupyter_config_path()), str(course.root)]:
-        for loader in (JSONFileConfigLoader(f"{CONFIG}.json", folder), PyFileConfigLoader(f"{CONFIG}.py", folder)):
-            try:
-                config.merge(loader.load_config())
-            except ConfigFileNotFound:
-                continue
-            except Exception as e:          # the file is Python: anything can be raised
-                raise CourseError(f"{Path(folder) / loader.filename} cannot be used{_line(e, loader.filename)}: "
-                                  f"{_short(e)}") from None
-    return config
+                                  f"{seconds_late:g} s late ({short(e)}); mend it and grade again") from None
 
 
 @contextmanager
@@ -91,18 +67,3 @@ def _importable(root: Path) -> Iterator[None]:
         for name in set(sys.modules) - before:
             if str(getattr(sys.modules[name], "__file__", None) or "").startswith(f"{root}/"):
                 del sys.modules[name]
-
-
-def _line(error: Exception, name: str) -> str:
-    """", line 12" of the file `name`, where the error says it."""
-    line = getattr(error, "lineno", None)
-    trace = error.__traceback__
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).name == name:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f", line {line}" if line else ""
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -8,17 +8,14 @@ Files that the instructor edited are kept, and grades and submissions are never 
 from __future__ import annotations
 
 import json
-import logging
-import os
 import re
 import shlex
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from autograder import changes, record
+from autograder import changes, nbgrader_api, record
 from autograder.assignment import CHECKS, NOTEBOOK
 from autograder.changes import EDITED, MISSING, SAME, Part, hash_of
 from autograder.course import CONFIG, Course, write_atomically
@@ -65,11 +62,14 @@ def make(folder: str | Path, solutions: str | Path | None = None, *, upgrade: bo
 
 
 def find_solutions(folder: str | Path | None = None) -> list[Path]:
-    """The assignment folders below `folder`, or below the checkout's `solutions/`; empty where there is none."""
-    from minigrad.install import checkout_root
+    """The assignment folders below `folder`, or below the checkout's `solutions/`; empty where there is none.
+
+    The checkout is the one that runs, or that `pip install .` copied this package from.
+    """
+    from minigrad.install import checkout_root, source_folder
 
     if folder is None:
-        checkout = checkout_root()
+        checkout = checkout_root() or source_folder()
         if checkout is None:
             return []
         folder = checkout / "solutions"
@@ -233,8 +233,6 @@ def generate_release(course: Course, name: str) -> None:
 
     Raises AutograderError with nbgrader's own words where it fails.
     """
-    from nbgrader.apps import NbGraderAPI
-    from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
     from autograder.gradebook import Grades
@@ -243,15 +241,8 @@ def generate_release(course: Course, name: str) -> None:
     config.CourseDirectory.root = str(course.root)
     config.CourseDirectory.course_id = course.name
     config.CourseDirectory.db_url = course.db_url
-    logger = logging.getLogger("autograder.nbgrader")
-    logger.propagate, logger.handlers = False, [logging.NullHandler()]
-    here = os.getcwd()
     Grades(course).close()      # makes the gradebook where there is none
-    try:
-        api = NbGraderAPI(CourseDirectory(config=config), config=config)
-        answer: dict[str, Any] = api.generate_assignment(name, force=True)
-    finally:
-        os.chdir(here)      # nbgrader's converters change the folder
+    answer = nbgrader_api.call(config, "generate_assignment", name, force=True)
     if not answer.get("success"):
         log = f"{answer.get('error', '')}\n{answer.get('log', '')}"
         found = [line.strip() for line in log.splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b.*: ", line)]

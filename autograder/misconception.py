@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.check import FLOAT32, Check, Mutant, Part
-from autograder.compare import Verdict, same
+from autograder.compare import Verdict, in_form, same
 from autograder.draws import EXAMPLES, Draw
 from autograder.questions import of_family
 from autograder.result import Misconception
@@ -39,6 +39,16 @@ class Outcome:
 
     def right(self, k: int) -> bool:
         return bool(self.verdicts) and self.verdicts[k].value is None
+
+    def in_form(self) -> list[Any] | None:
+        """The results, those of a wrong form repaired; None where there are none, or one cannot be repaired."""
+        if self.got is None or not all(v.repairable for v in self.verdicts):
+            return None
+        try:
+            return [in_form(v.got, w) if v.form else g
+                    for g, w, v in zip(self.got, self.want, self.verdicts, strict=True)]
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True)

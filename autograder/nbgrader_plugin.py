@@ -48,8 +48,7 @@ def _worker(resources: Any) -> workers.Worker:
                 whole = grades.sheet(name)
             if key in _workers:
                 _workers.pop(key)[1].close()
-            layer = None if course.layer == "auto" else course.layer
-            worker = workers.Worker(workers.Plan(course.root, whole, layer, course.limits(name)))
+            worker = workers.Worker(driver.plan_of(course, whole))
             atexit.register(worker.close)
             _workers[key] = state, worker
     except (AutograderError, NoSandbox) as e:

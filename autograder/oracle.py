@@ -146,7 +146,7 @@ class _Grading:
         score = self.score(states, parts)
         wording.part_sentences(check, self.outcomes, states, parts, explained,
                                None if self.stopped else lambda draw: self.answer(draw)[0])
-        message = wording.message(check, self.outcomes, states, parts, self.changed, self.shared, self.stopped)
+        message = wording.message(check, self.outcomes, parts, self.changed, self.shared)
         reason = self.stopped or ("ok" if score >= check.points else "partial" if score > 0 else "wrong")
         if not score and not self.stopped and all(isinstance(o.failure, StudentError) for o in self.outcomes):
             reason = "raises"
@@ -286,21 +286,25 @@ class _Grading:
             state.sentence = next(s for s in said if s)
             state.failed = [n for k, n in enumerate(self.check.names) if n in state.part.outputs and any(
                 not self.outcomes[i].right(k) for i in state.draws)] or list(state.part.outputs)
+        else:
+            state.bad_form = [n for k, n in enumerate(self.check.names) if n in state.part.outputs and any(
+                self.outcomes[i].verdicts[k].form is not None for i in state.draws)]
 
     def hand_judged(self, outcomes: Sequence[Outcome]) -> list[Mapping[str, str | None]]:
-        """The judge's sentences for each draw; a result of a wrong form never reaches the judge."""
+        """The judge's sentences for each draw. A wrong form is repaired, and what cannot be never reaches the judge."""
         return [self.judge_one(o, o.want) for o in outcomes]
 
     def judge_one(self, o: Outcome, want: Sequence[Any]) -> Mapping[str, str | None]:
         check = self.check
         names = [p.name for p in check.parts if p.kind == "value"]
-        form = next((wording.named(check, k, v.form.sentence) for k, v in enumerate(o.verdicts) if v.form), "")
-        if o.got is None or form:
+        got = o.in_form()
+        if got is None:
+            form = next((wording.named(check, k, v.form.sentence) for k, v in enumerate(o.verdicts) if v.form), "")
             return dict.fromkeys(names, form or o.problem or wording.failed(check, o))
         one = len(check.names) == 1
         assert check.judge is not None
         try:
-            said = check.judge(o.got[0] if one else tuple(o.got), o.draw, want[0] if one else tuple(want), self.value)
+            said = check.judge(got[0] if one else tuple(got), o.draw, want[0] if one else tuple(want), self.value)
         except StudentFailure as failure:
             return dict.fromkeys(names, f"a function that it needs fails ({type(failure).__name__})")
         unknown = set(said) - set(names)

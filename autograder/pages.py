@@ -12,10 +12,12 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
+
+from autograder import lean, nbgrader_api
+from autograder.course import Course
 
 HANDFUL = 25        # students a task at most: enough to share the templates, few enough to see progress
 
@@ -74,8 +76,7 @@ def written(root: Path, student: str, assignment: str) -> bool:
 
 def _load() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C goes to the whole group; the parent decides
-    # jsonschema tries to import this for one of its formats, and does without it: a second of processor time
-    sys.modules.setdefault("rfc3987_syntax", None)      # type: ignore[arg-type]  # None: "not to be imported"
+    lean.prepare()
     import nbgrader.converters  # noqa: F401
 
     gc.collect()
@@ -87,9 +88,8 @@ def _convert(root: Path, assignment: str, students: Sequence[str]) -> None:
     from nbgrader.converters import GenerateFeedback
     from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
-    from traitlets.config.loader import PyFileConfigLoader
 
-    config = PyFileConfigLoader("nbgrader_config.py", str(root)).load_config()
+    config = nbgrader_api.course_config(Course.open(root))
     course = CourseDirectory(config=config)
     course.assignment_id = assignment
     everybody = [p.parent.name for p in (root / "autograded").glob(f"*/{assignment}")]

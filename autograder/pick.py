@@ -29,11 +29,7 @@ def notebooks(course: Course, assignment: str) -> dict[str, set[str]]:
 
 
 def _cells(path: Path) -> set[str]:
-    try:
-        cells, _ = submission.read_cells(path.read_bytes())
-    except (OSError, submission.Unreadable):
-        return set()
-    return {c["grade_id"] for c in cells if c["grade_id"]}
+    return {c["grade_id"] for c in submission.cells_of(path) if c["grade_id"]}
 
 
 def names_of(name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Grade one submission: run the rebuilt notebook in the sandbox, let the oracle judge, write result, notebook and rows.
+"""Grade one submission: run the rebuilt notebook in the sandbox, let the oracle judge, make result and notebooks.
 
 Both doors use `grade_submission`: the fast driver (driver.py, many at once) and the preprocessor for plain
 `nbgrader autograde` (nbgrader_plugin.py). What a student's code does ends in a score with a reason, never in an
@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import autograder
 from autograder import notebook_out, submission
 from autograder.assignment import Assignment
 from autograder.carried import CARRIED
@@ -194,9 +193,12 @@ def load_checks(course: Course, sheet: Sheet) -> dict[str, Assignment]:
 
 
 def checks_hash(sheet: Sheet, checks: Mapping[str, Assignment]) -> str:
-    """All that the verdict depends on from the course's side: cells and points, the checks' text, this version."""
+    """All that the verdict depends on from the course's side: cells and points, and the checks' text.
+
+    Not the version of this software: a newer one is no reason to grade a term again unasked (record.differences tells).
+    """
     texts = [p.read_text(encoding="utf-8") for _, a in sorted(checks.items()) for p in sorted(a.folder.glob("*.py"))]
-    return submission.digest([sheet.digest(), texts, getattr(autograder, "__version__", "")])
+    return submission.digest([sheet.digest(), texts])
 
 
 def grade_submission(course: Course, sheet: Sheet, checks: Mapping[str, Assignment], work: HandedIn,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder import submission
-from autograder.course import Course, read_json, write_atomically
+from autograder.course import Course, read_record, write_atomically
 
 PACKAGE = "minigrad-course"
 
@@ -42,8 +42,7 @@ def checks_of(course: Course, assignment: str) -> dict[str, str]:
 
 def read(course: Course) -> dict[str, Any]:
     """The record; without entries where the course was made before there was one."""
-    found = read_json(_path(course))
-    return found if isinstance(found, dict) else {}
+    return read_record(_path(course))
 
 
 def write(course: Course, checks: Mapping[str, str], *, made_with: str) -> None:

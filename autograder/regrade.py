@@ -7,7 +7,8 @@ gradebook is backed up first; `dry_run` runs everything and writes nothing.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from autograder import attempts, driver, pipeline
 from autograder.backup import backup
 from autograder.course import Course, read_json
 from autograder.gradebook import Grades
+from autograder.sheet import Sheet
 from autograder.show import printable
-from autograder.workers import Plan, cores, outcomes
+from autograder.workers import cores, outcomes
 
 
 @dataclass
@@ -98,8 +100,6 @@ def regrade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs
     course = Course.open(folder)
     course.require(name)
     chosen = sorted(set(driver.choose(course, name, students)))
-    before = {s: read_json(course.result_path(name, s)) for s in chosen}
-    manual = _manual_scores(course, name)
     after: dict[str, dict[str, Any]] = {}
 
     def done(result: dict[str, Any]) -> None:
@@ -107,12 +107,16 @@ def regrade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs
         finished(result)
 
     copy = None
-    if dry_run:
-        _preview(course, name, chosen, layer, jobs or cores(), started, done, used)
-    else:
-        copy = backup(course, "regrade")
-        driver.grade(folder, name, students=chosen, jobs=jobs, layer=layer, force=True, started=started,
-                     finished=done, used=used)
+    with nullcontext() if dry_run else course.lock():       # nothing may come between what was before and what is after
+        before = {s: read_json(course.result_path(name, s)) for s in chosen}
+        with Grades(course) as grades:
+            whole, manual = grades.sheet(name), grades.scores(name, manual=True)
+        if dry_run:
+            _preview(course, whole, chosen, layer, jobs or cores(), started, done, used)
+        else:
+            copy = backup(course, "regrade")
+            driver.grade(folder, name, students=chosen, jobs=jobs, layer=layer, force=True, started=started,
+                         finished=done, used=used, locked=True)
     found = [compare(before[s], after[s], manual.get(s, {})) for s in chosen if s in after]
     return Report(found, copy, dry_run)
 
@@ -122,7 +126,7 @@ def _points(score: float | None) -> str:
 
 
 def compare(before: dict[str, Any] | None, after: dict[str, Any],
-            manual: dict[tuple[str, str], float]) -> Regraded:
+            manual: Mapping[tuple[str, str], float | None]) -> Regraded:
     """What differs between two results of a student, cell by cell."""
     old = {driver.key(c): float(c["score"]) for c in (before or {}).get("cells", [])}
     new = {driver.key(c): float(c["score"]) for c in after["cells"]}
@@ -132,18 +136,14 @@ def compare(before: dict[str, Any] | None, after: dict[str, Any],
                     int(after.get("attempt", 1)), cells)
 
 
-def _preview(course: Course, name: str, students: Sequence[str], layer: str | None, jobs: int,
+def _preview(course: Course, whole: Sheet, students: Sequence[str], layer: str | None, jobs: int,
              started: Callable[[int, int], None], finished: Callable[[dict[str, Any]], None],
              used: Callable[[float, float], None]) -> None:
     """Run what a regrade would run, and hand each result that would count to `finished`."""
-    with Grades(course) as grades:
-        whole = grades.sheet(name)
-    limits = course.limits(name)
-    run = driver.Run(course, whole, limits, pipeline.checks_hash(whole, pipeline.load_checks(course, whole)), True)
+    name, plan = whole.assignment, driver.plan_of(course, whole, layer)
+    run = driver.Run(course, whole, plan.limits, pipeline.checks_hash(whole, pipeline.load_checks(course, whole)), True)
     needs = {s: need for s in students if (need := run.need(s, None))}
     started(len(needs), 0)
-    wanted = layer or course.layer
-    plan = Plan(course.root, whole, None if wanted == "auto" else wanted, limits)
     results = {s: {a.number: a.result for a in attempts.kept(course, name, s)} for s in needs}
     for these in driver.rounds({s: need.earlier for s, need in needs.items()}):
         folders = {s: attempts.place(course, name, s) / f"{n:03d}" for s, n in these.items()}
@@ -157,21 +157,3 @@ def _preview(course: Course, name: str, students: Sequence[str], layer: str | No
         finished(attempts.best_of(course, results.pop(out.student)))
     for student in list(results):
         finished(attempts.best_of(course, results.pop(student)))
-
-
-def _manual_scores(course: Course, name: str) -> dict[str, dict[tuple[str, str], float]]:
-    """The scores that people gave: student -> (notebook, cell) -> score."""
-    from nbgrader.api import Assignment, BaseCell, Grade, Notebook, SubmittedAssignment, SubmittedNotebook
-
-    found: dict[str, dict[tuple[str, str], float]] = {}
-    with Grades(course) as grades:
-        rows = (grades.book.db.query(SubmittedAssignment.student_id, Notebook.name, BaseCell.name, Grade.manual_score)
-                .select_from(Grade).join(BaseCell, BaseCell.id == Grade.cell_id)
-                .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
-                .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
-                .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
-                .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
-                .filter(Assignment.name == name, Grade.manual_score.is_not(None)))
-        for student, notebook, cell, score in rows:
-            found.setdefault(student, {})[notebook, cell] = float(score)
-    return found

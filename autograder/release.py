@@ -7,7 +7,6 @@ more on its way: a line of a solution or of a hidden test, an output, or a file 
 from __future__ import annotations
 
 import shutil
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any
 
 from autograder.course import Course
 from autograder.errors import AutograderError
+from autograder.packing import packed
 
 MARKS = ("BEGIN SOLUTION", "BEGIN HIDDEN TESTS", "BEGIN MARK SCHEME")
 TRUSTED = ("checks.py", "notebook.py", "gradebook.db")
 WORDS = 4           # shorter lines are too common to tell
-A_DATE = (1980, 1, 1, 0, 0, 0)      # a zip of the same files is the same file
 
 
 @dataclass
@@ -76,13 +75,9 @@ def _hand_out(course: Course, assignment: str, paths: list[Path], out: Path | No
                                   f"--out FILE.zip, or set c.Exchange.root in {course.root / 'nbgrader_config.py'}")
         return exchange.release(course, assignment, force=force)
     if out.suffix.casefold() == ".zip":
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = out.with_name(f".{out.name}.part")
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        with packed(out) as add:
             for path in paths:
-                archive.writestr(zipfile.ZipInfo(f"{assignment}/{path.relative_to(place)}", A_DATE), path.read_bytes(),
-                                 zipfile.ZIP_DEFLATED)
-        part.replace(out)
+                add(f"{assignment}/{path.relative_to(place)}", path.read_bytes())
         return str(out)
     to = out / assignment
     if to.resolve().is_relative_to(course.root / "source") or to.resolve().is_relative_to(course.root / "release"):

@@ -208,7 +208,13 @@ def varied(made: Varied) -> None:
         print("arguments: " + ", ".join(f"{new} for {old}" for old, new in made.arguments.items()))
     for text in made.stays:
         print(f"not varied: {text}")
-    print("not varied: the order of blocks inside of an array (gates in one matrix), and what a function returns")
+    if made.blocks:
+        print(f"blocks: {len(made.blocks)} of your texts replaced at {sum(made.blocks.values())} places")
+    else:
+        print("not varied: the order of blocks inside of an array (gates in one matrix) and of results. They are yours to "
+              "choose: [blocks] of --names says which texts become which, docs/instructors.md has an example")
+    for text in made.look:
+        print(f"look at: {text}")
 
 
 def each(items: Sequence[Any], label: str) -> Iterator[Any]:

@@ -15,11 +15,12 @@ import hashlib
 import json
 import os
 import re
-import stat
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from autograder.plain_file import NotPlain, open_plain
 
 MAX_BYTES = 32 << 20        # a notebook with many pictures has 5 MB
 MAX_PARTS = 3_000_000       # values in its JSON; 32 MB of "[]," would take 800 MB of this process
@@ -182,26 +183,24 @@ def find(folder: Path, name: str, root: Path, siblings: Collection[str] = ()) ->
     return others[0], [f"the notebook is called '{_saved(others[0].name)}'; graded as '{name}.ipynb'"]
 
 
-def read_plain(path: Path, root: Path, most: int = MAX_BYTES) -> bytes:
+def read_plain(path: Path, root: Path, most: int) -> bytes:
     """The bytes of a plain file of at most `most` bytes; no link between `root` and it is followed, nor itself.
 
     Raises Unreadable.
     """
     _refuse_links(path.parent, root)
     try:
-        # O_NONBLOCK: opening a named pipe would wait for ever
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        fd = open_plain(root, path.relative_to(root).parts)
+    except NotPlain:
+        raise Unreadable("refused", f"'{path.name}' is not a plain file") from None
     except OSError as e:
         if path.is_symlink():
             raise Unreadable("refused", f"'{path.name}' is a symbolic link; links are not followed") from None
         raise Unreadable("unreadable", f"'{path.name}' cannot be opened ({e.strerror})") from None
-    info = os.fstat(fd)
-    if not stat.S_ISREG(info.st_mode):
-        os.close(fd)            # fdopen raises on a folder, and leaves it open
-        raise Unreadable("refused", f"'{path.name}' is not a plain file")
     with os.fdopen(fd, "rb") as file:
-        if info.st_size > most:
-            raise Unreadable("refused", f"'{path.name}' has {info.st_size >> 20} MB; the limit is {most >> 20} MB")
+        size = os.fstat(fd).st_size
+        if size > most:
+            raise Unreadable("refused", f"'{path.name}' has {size >> 20} MB; the limit is {most >> 20} MB")
         return file.read(most)
 
 
@@ -249,6 +248,14 @@ def read_cells(data: bytes) -> tuple[list[dict[str, Any]], list[str]]:
     if len(cells) < len(raw[:MAX_CELLS]):
         notes.append("some entries of the cell list are not cells and were left out")
     return cells, notes
+
+
+def cells_of(path: Path) -> list[dict[str, Any]]:
+    """The cells of a notebook of the course's or of a copy of ours; none where it cannot be read."""
+    try:
+        return read_cells(path.read_bytes())[0]
+    except (OSError, Unreadable):
+        return []
 
 
 def _saved(text: str) -> str:
@@ -377,7 +384,7 @@ def load(template: Template, root: Path, student: str, siblings: Collection[str]
     file = None
     try:
         path, notes = find(place, template.name, root, siblings)
-        data = read_plain(path, root)
+        data = read_plain(path, root, MAX_BYTES)
         file = path.name, data
         cells, more = read_cells(data)
         sub = rebuild(template, cells, student)

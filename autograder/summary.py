@@ -33,13 +33,10 @@ KINDS = {
 }
 
 
-@dataclass
-class PartRow:
-    """One part of a check: the mean share of its points, and how many earned all of it."""
+class _Shares:
+    """Shares of the points, one a student."""
 
-    name: str
-    points: float
-    shares: list[float] = field(default_factory=list)
+    shares: list[float]
 
     @property
     def share(self) -> float:
@@ -51,7 +48,16 @@ class PartRow:
 
 
 @dataclass
-class CheckRow:
+class PartRow(_Shares):
+    """One part of a check: the mean share of its points, and how many earned all of it."""
+
+    name: str
+    points: float
+    shares: list[float] = field(default_factory=list)
+
+
+@dataclass
+class CheckRow(_Shares):
     """One graded cell over the class."""
 
     grade_id: str
@@ -64,14 +70,6 @@ class CheckRow:
     reasons: Counter[str] = field(default_factory=Counter)      # of the cells that lost points
     named: int = 0                                              # of these, with a misconception named
     parts: dict[str, PartRow] = field(default_factory=dict)
-
-    @property
-    def share(self) -> float:
-        return _mean(self.shares)
-
-    @property
-    def full(self) -> int:
-        return sum(s >= 1 for s in self.shares)
 
     @property
     def zero(self) -> int:

@@ -12,6 +12,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autograder.course import write_atomically
 from autograder.errors import AutograderError
 
 MAX_BYTES = 64 << 20
@@ -40,9 +41,7 @@ class Table:
 
     def write(self, path: Path) -> None:
         """Write the file whole or not at all."""
-        from autograder.entries import put
-
-        put(path, self.text().encode(self.encoding))
+        write_atomically(path, self.text().encode(self.encoding))
 
 
 def read(path: Path) -> Table:

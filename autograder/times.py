@@ -12,8 +12,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from autograder.errors import AutograderError
+from autograder.sheet import TIMESTAMP
 
-FILE = "timestamp.txt"
 FORM = "%Y-%m-%d %H:%M:%S.%f UTC"       # nbgrader's Exchange.timestamp_format in its default zone
 A_SECOND = timedelta(seconds=1)
 
@@ -75,6 +75,6 @@ def _dated(text: str) -> datetime | None:
 def read(folder: Path) -> datetime | None:
     """The time that a submission's folder records."""
     try:
-        return parse((folder / FILE).read_text(encoding="utf-8", errors="replace"))
+        return parse((folder / TIMESTAMP).read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return None

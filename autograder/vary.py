@@ -7,7 +7,8 @@
 
 The names come from a table of synonyms, chosen by the term, or from the instructor. Last year's solution then defines
 functions that nobody asked for, and under the new names it takes its arguments in the wrong order. Hints, tests, draws,
-mutants and variants go with it. What is compared, and how, does not change.
+mutants and variants go with it. What is compared, and how, does not change. The order of blocks inside of an array, and
+of results, changes where the instructor gives the texts (vary_blocks.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import builtins
 import hashlib
 import keyword
 import re
+import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +32,10 @@ from autograder.course import open_assignment, write_atomically
 from autograder.errors import AutograderError, UnknownName
 from autograder.rewrite import Names, Order, prose_changed, renamed, reordered, reordered_prose, starred
 from autograder.synonyms import ARGUMENTS, FAMILIES, PREFIXES, WORDS
+from autograder.vary_blocks import left_behind, replaced, turned
 from autograder.vary_checks import CODE, KEPT, Checks, spans
+
+TABLES = ("functions", "arguments", "order", "blocks")      # of the instructor's file
 
 
 class VaryError(AutograderError):
@@ -46,6 +51,8 @@ class Varied:
     arguments: dict[str, str]
     order: dict[str, list[str]]                 # new name of a function: its arguments, in the new order
     stays: list[str] = field(default_factory=list)
+    blocks: dict[str, int] = field(default_factory=dict)        # the instructor's texts: at how many places they stood
+    look: list[str] = field(default_factory=list)               # what these texts seem to have left behind
 
     def to_dict(self) -> dict[str, Any]:
         return vars(self) | {"folder": str(self.folder)}
@@ -54,17 +61,21 @@ class Varied:
 def vary(assignment: str | Path, term: str, out: str | Path, names: Mapping[str, Any] | None = None) -> Varied:
     """Write the term's version of an assignment to OUT/NN_topic.
 
-    `names`: {"functions": {old: new}, "arguments": {old: new}, "order": {function: [arguments]}}, each for what the
-    instructor wants to choose. Raises CourseError where the folder holds no assignment, UnknownName and VaryError where
-    `names` does not fit it.
+    `names`: {"functions": {old: new}, "arguments": {old: new}, "order": {function: [arguments]}, "blocks": {text: other
+    text}}, each for what the instructor wants to choose. Raises CourseError where the folder holds no assignment,
+    UnknownName, BlocksError and VaryError where `names` does not fit it.
     """
-    found = open_assignment(Path(assignment))
+    found, names = open_assignment(Path(assignment)), names or {}
     texts = {part: (found.folder / part).read_text(encoding="utf-8") for part in (NOTEBOOK, CHECKS)}
-    made = _Vary(found, texts, term, names or {})
     folder = Path(out) / found.name
     if folder.resolve() == found.folder:
         raise VaryError(f"'{out}' holds the assignment itself: name another folder by --out")
-    new = made.texts()
+    texts, blocks = replaced(texts, names.get("blocks", {}))
+    with tempfile.TemporaryDirectory() as place:
+        if blocks:
+            found = turned(found, texts, Path(place) / found.name)
+        made = _Vary(found, texts, term, names)
+        new, look = made.texts(), left_behind(found) if blocks else []
     old = {p: p.read_text(encoding="utf-8") for part in new if (p := folder / part).is_file()}
     try:
         for part, text in new.items():
@@ -76,18 +87,19 @@ def vary(assignment: str | Path, term: str, out: str | Path, names: Mapping[str,
         for path, text in old.items():
             write_atomically(path, text)
         raise VaryError(f"{found.name} cannot be varied by these names: {error}") from None
-    return Varied(folder, dict(made.names.functions), dict(made.names.arguments), made.order_by_name(), made.stays)
+    return Varied(folder, dict(made.names.functions), dict(made.names.arguments), made.order_by_name(), made.stays,
+                  blocks, look)
 
 
 def read_names(path: Path) -> dict[str, Any]:
-    """The instructor's table: [functions], [arguments] and [order] of a TOML file."""
+    """The instructor's tables of a TOML file: [functions], [arguments], [order] and [blocks]."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise VaryError(f"{path} cannot be read: {error}") from None
     for key in table:
-        if key not in ("functions", "arguments", "order"):
-            raise UnknownName("table", key, str(path), ("functions", "arguments", "order"))
+        if key not in TABLES:
+            raise UnknownName("table", key, str(path), TABLES)
     return table
 
 

@@ -86,8 +86,8 @@ def wrote_into(changed: Iterable[str], shared: Iterable[str]) -> str:
     return ""
 
 
-def message(check: Check, outcomes: Sequence[Outcome], states: Sequence[PartState], parts: Sequence[PartResult],
-            changed: set[str], shared: set[str], stopped: str) -> str:
+def message(check: Check, outcomes: Sequence[Outcome], parts: Sequence[PartResult], changed: set[str],
+            shared: set[str]) -> str:
     """What concerns the cell as a whole. Never empty while a point is missing."""
     lines = []
     without = [o for o in outcomes if o.got is None]
@@ -106,7 +106,8 @@ def message(check: Check, outcomes: Sequence[Outcome], states: Sequence[PartStat
     if never:
         lines.append(f"{len(never)} further calls were not made.")
     if changed or shared:
-        lines.append(wrote_into(changed, shared)[0].upper() + wrote_into(changed, shared)[1:] + ".")
+        told = wrote_into(changed, shared)
+        lines.append(told[0].upper() + told[1:] + ".")
     if not lines and not all(p.ok for p in parts):
         lines.append(_which(check, outcomes))
     return "\n".join(lines)

@@ -7,8 +7,9 @@ sent on. The graded notebook is the attempt that counts, and its cells are the c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from autograder import bare, submission
@@ -80,10 +81,6 @@ def without_markers(source: str) -> str:
     return "\n".join(line for line in source.splitlines() if BEGIN_SOLUTION not in line and END_SOLUTION not in line)
 
 
-def _cells(path: Any) -> Iterator[dict[str, Any]]:
-    """The code cells of a notebook that the grader or the course wrote; none where it cannot be read."""
-    try:
-        cells, _ = submission.read_cells(path.read_bytes())
-    except (OSError, submission.Unreadable):
-        return
-    yield from (c for c in cells if c["cell_type"] == "code")
+def _cells(path: Path) -> list[dict[str, Any]]:
+    """The code cells of a notebook that the grader or the course wrote."""
+    return [c for c in submission.cells_of(path) if c["cell_type"] == "code"]

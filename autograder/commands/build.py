@@ -23,9 +23,9 @@ def command(check: bool, solutions: Path | None, exercises: Path | None, as_json
     """
     from autograder import build as builder
     from autograder.assignment import AssignmentError
-    from minigrad.install import checkout_root
+    from minigrad.install import checkout_root, source_folder
 
-    root = checkout_root()
+    root = checkout_root() or source_folder()
     if solutions is None and root is None:
         raise AutograderError("this is no checkout: name the folder of the assignments by --solutions")
     solutions = solutions or (root or Path()) / "solutions"

@@ -13,7 +13,7 @@ from autograder.show import grid, printable
 @folder_argument
 @click.argument("assignment")
 @click.argument("source", metavar="[FROM]", required=False, type=click.Path(path_type=Path))
-@click.option("--format", "kind", type=click.Choice(["auto", "exchange", "moodle", "canvas", "folder", "git"]),
+@click.option("--format", "kind", type=click.Choice(collection.FORMATS),
               default="auto", help="What FROM is. Default: auto.")
 @click.option("--roster", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="CSV",
               help="id, name, email ...; or the platform's own CSV.")

@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from autograder.cli import emit, folder_argument, json_option, say
+from autograder.export import FORMATS, export
 from autograder.show import printable
 
 
 @click.command("export")
 @folder_argument
 @click.argument("assignment")
-@click.option("--format", "kind", type=click.Choice(["csv", "json", "canvas", "moodle", "gradescope"]), required=True)
+@click.option("--format", "kind", type=click.Choice(list(FORMATS)), required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Default: below DIR/exports.")
 @click.option("--template", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="CSV",
               help="Canvas's gradebook or Moodle's worksheet, to fill in.")
@@ -31,8 +32,6 @@ def command(folder: Path, assignment: str, kind: str, out: Path | None, template
     Example:
       autograder export mycourse 03_rnn --format canvas --template gradebook.csv
     """
-    from autograder.export import export
-
     did = export(folder, assignment, kind, out=out, template=template, column=column, roster=roster,
                  anonymous=anonymous, pending=pending)
     if as_json:

@@ -17,8 +17,9 @@ def command(assignment: Path, term: str, out: Path, names: Path | None, as_json:
     """Make a term's version of an assignment: other names, other order.
 
     Functions and arguments get other names and another order; hints, tests, mistakes and variants go with them. Last
-    year's published solution then does not pass. --names has tables [functions] and [arguments] (old = "new") and
-    [order] (function = ["h", "x"]); what it leaves out is chosen by the term's name.
+    year's published solution then does not pass. --names has tables [functions] and [arguments] (old = "new"),
+    [order] (function = ["h", "x"]) and [blocks] ("a text" = "what it becomes": for blocks of an array, and results);
+    names and orders that it leaves out are chosen by the term's name.
 
     \b
     Example:

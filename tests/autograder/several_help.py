@@ -102,7 +102,7 @@ def nbgrader_autograde(course: Path, assignment: str) -> None:
 
     from autograder import nbgrader_plugin
     from autograder.course import Course
-    from autograder.late import read_config
+    from autograder.nbgrader_api import read_config
 
     here, before = os.getcwd(), set(sys.modules)
     sys.path.insert(0, str(course))

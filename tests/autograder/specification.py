@@ -15,6 +15,7 @@ PAGE = ROOT / "docs" / "specification.md"
 BEGIN, END = "<!-- measured: python -m tests.autograder.specification -->\n", "<!-- end of measured -->\n"
 
 Record = dict[str, Any]
+CLUSTER = ("quiet", "kill", "stop", "lose_scheduler")
 
 
 def hostile(r: Record) -> str:
@@ -28,6 +29,12 @@ def sandbox(r: Record) -> str:
     return f"{more} more than the {r['none_ms']:.1f} ms without one; median of {r['submissions']}, load {r['load']:g}"
 
 
+def cluster(r: Record) -> str:
+    same = sum(r[event]["same_bytes"] for event in CLUSTER)
+    return (f"{r['submissions']} submissions, {r['workers']} workers; in quiet, one killed, one stopped, the scheduler "
+            f"lost: {same} of {len(CLUSTER)} runs with the same bytes")
+
+
 ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
     "hostile": ("1, 2", hostile),
     "sandbox": ("4", sandbox),
@@ -38,6 +45,7 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
     "busy": ("8", lambda r: f"{r['submissions']} submissions beside {r['hogs']} processes: {r['zeros']} zeros, "
              f"{r['lost_points']:g} points lost"),
     "regrade": ("9", lambda r: f"{r['submissions']} submissions, {r['differences']} differences"),
+    "cluster": ("12", cluster),
     "scale": ("13", lambda r: f"{r['submissions']:,} submissions: {r['grown_mb']:.0f} MB more at the end; for each "
               f"{1000 * r['early_seconds_each']:.0f} ms at first, {1000 * r['late_seconds_each']:.0f} ms at last"),
 }

@@ -67,6 +67,18 @@ def test_errors_of_earlier_functions_are_carried_forward_and_cost_nothing_twice(
                       "truncated-bptt-chunks-test": 12, "clip-gradient-test": 12, "train-hello-test": 8}
 
 
+@pytest.mark.parametrize(("form", "told"), [
+    ("params, np.array(losses), words", "`losses`: an array came, a list is expected"),
+    ("tuple(p.tolist() for p in params), losses, words", "`params`: "),
+    ("params, losses, tuple(words)", "`words`: a tuple came, a list is expected")])
+def test_what_was_learned_counts_in_a_wrong_form_too_and_the_form_costs_half(form, told):
+    source = RNN.solution_cell("train_hello").source
+    last = "    return params, losses, words"
+    assert source.count(last) == 1
+    [(_, result)] = graded(RNN.checks["train-hello-test"], source.replace(last, f"    return {form}"), seeds(1))
+    assert (result.score, result.reason) == (4, "partial") and result.parts[0].sentence.startswith(told)
+
+
 # ----- The solution's text against minigrad's tape
 
 def leaf(a):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,43 @@ def test_no_link_and_no_giant_is_kept(mini: Path) -> None:
         file.truncate(40 << 20)
     grade(mini)
     assert sorted(p.name for p in (places(mini) / "001").iterdir()) == [f"{A}.ipynb", "outcome.json.gz", "result.json"]
+
+
+def while_it_runs(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object], *, after: bool) -> None:
+    """`change` happens once, before or after the student's code has run; the driver has looked at the submission."""
+    real, changes = driver.outcomes, [change]
+
+    def outcomes(plan: Any, students: Sequence[str], jobs: int) -> Iterator[Any]:
+        if not after and students:
+            changes.pop()()
+        for out in real(plan, students, jobs):
+            if after:
+                changes.pop()()
+            yield out
+    monkeypatch.setattr(driver, "outcomes", outcomes)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_the_kept_files_are_those_that_were_graded(mini: Path, monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
+    """An upload in the middle of a run: what is kept must give the kept score when it is graded again."""
+    hand_in(mini, "ada", answer(release(mini, A), double=DOUBLE), A)
+    better = answer(release(mini, A), double=DOUBLE, total=TOTAL)
+    with monkeypatch.context() as patch:
+        while_it_runs(patch, lambda: hand_in(mini, "ada", better, A), after=after)
+        assert grade(mini)["score"] == (4.0 if after else 10.0)
+    kept = json.loads((places(mini) / "001" / f"{A}.ipynb").read_text())
+    assert (kept == better) is not after
+    assert (grade(mini)["score"], grade(mini)["attempt"]) == (10.0, 2 if after else 1)
+
+
+def test_what_comes_while_an_attempt_is_graded_again_is_an_attempt_of_its_own(
+        mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_in_and_grade(mini, "double")
+    better = answer(release(mini, A), double=DOUBLE, total=TOTAL)
+    while_it_runs(monkeypatch, lambda: hand_in(mini, "ada", better, A), after=False)
+    assert grade(mini, force=True)["attempt"] == 2
+    assert [r["score"] for r in attempts.results(Course.open(mini), A, "ada")] == [4.0, 10.0]
+    assert json.loads((places(mini) / "002" / f"{A}.ipynb").read_text()) == better
 
 
 def test_a_submission_that_is_a_link_is_recorded_and_nothing_of_it_kept(mini: Path) -> None:

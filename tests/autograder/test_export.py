@@ -13,8 +13,9 @@ import pytest
 
 from autograder.__main__ import main
 from autograder.anonymous import pseudonym
+from autograder.collect import collect
 from autograder.course import Course
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, UnknownName
 from autograder.export import ABSENT, GRADED, PENDING, UNGRADED, export, grades
 from autograder.tables import harmless
 from tests.autograder import several_help
@@ -327,3 +328,11 @@ def test_the_example_of_the_help_runs(graded: Path, tmp_path: Path, monkeypatch:
     for words in examples:
         assert main([A if word == "03_rnn" else word for word in words]) == 0
     assert examples and rows(tmp_path / "mycourse/exports" / f"{A}-canvas.csv")[1][4] == "10"
+
+
+def test_a_format_that_is_none_is_named_with_those_that_are(mini: Path, tmp_path: Path) -> None:
+    """By the Python API; the command line refuses it by itself."""
+    with pytest.raises(UnknownName, match="no format 'csb' in export. Did you mean 'csv'"):
+        export(mini, "01_mini", "csb")
+    with pytest.raises(UnknownName, match="no format 'mooodle' in collect. Did you mean 'moodle'"):
+        collect(mini, "01_mini", tmp_path, format="mooodle")

@@ -149,7 +149,9 @@ def test_the_table_has_every_assignment_with_its_functions_and_hours():
 
 def test_every_slide_of_the_table_is_one_that_the_assignment_cites():
     """Short titles: each must be the beginning, or a part, of a slide's title in the notebook or its Checks."""
-    for name, cells in re.findall(r"^\| `(\d\d_\w+)` \|[^|]*\| ([^|]*) \|", GUIDE, re.M):
+    rows = re.findall(r"^\| `(\d\d_\w+)` \|[^|]*\| ([^|]*) \|", GUIDE, re.M)
+    assert len(rows) == 10
+    for name, cells in rows:
         found = assignment(name)
         text = " ".join([*(c.source for c in found.cells), *(c.slide for c in found.checks.values())])
         for title in re.findall(r"\*([^*]+)\*", cells):

@@ -228,6 +228,7 @@ def test_several_workers_give_the_same_as_one(mini: Path) -> None:
         hand_in(mini, f"s{i}", answer(release(mini, A), double=GOOD + f" + 0 * {i}"), A)
     one = grade(mini, force=True)
     two = grade(mini, force=True, jobs=2)
+    assert sorted(one) == sorted(two) == ["s0", "s1", "s2", "s3"] and all(r["cells"] for r in one.values())
     for student in one:
         assert [(c["score"], c["seed"], c["reason"]) for c in one[student]["cells"]] == [
             (c["score"], c["seed"], c["reason"]) for c in two[student]["cells"]]

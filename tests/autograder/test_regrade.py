@@ -11,7 +11,7 @@ import pytest
 from autograder import cli, driver
 from autograder.backup import backups
 from autograder.course import Course, read_json
-from autograder.errors import UnknownName
+from autograder.errors import Busy, UnknownName
 from autograder.regrade import regrade
 from tests.autograder.grading_help import answer, hand_in, release, solved, totals
 from tests.autograder.test_attempts import hand_in_and_grade, settings
@@ -55,6 +55,13 @@ def test_a_regrade_shows_what_changes_and_draws_the_same_numbers(graded: Path) -
     assert report.backup is not None
     with sqlite3.connect(report.backup) as db:
         assert db.execute("SELECT sum(auto_score) FROM grade").fetchone() == (16.0,)
+
+
+def test_a_regrade_beside_another_run_stops_before_it_backs_anything_up(graded: Path) -> None:
+    """The copy is the gradebook before the regrade, and not one in the middle of another run."""
+    with Course.open(graded).lock(), pytest.raises(Busy):
+        regrade(graded, A, jobs=1)
+    assert backups(Course.open(graded)) == []
 
 
 def test_nothing_changed_is_said(graded: Path) -> None:

@@ -24,7 +24,7 @@ from tests.autograder import specification
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
 SANDBOX_MS = 5.0            # a submission; the wall, in which processes start and end
-ROUNDS, TRIES = 40, 3       # of the least of many, which a busy machine disturbs least
+ROUNDS, TRIES = 40, 6       # of the least of many, which a busy machine disturbs least
 
 
 TEST = r"`(tests/[\w/]+\.py)::(\w+)`(?:\s+\(([\d,. ]+)\))?"
@@ -142,14 +142,17 @@ def test_every_row_of_the_measured_table_can_be_told() -> None:
         "variants": {"full_marks": 10, "forms": 10},
         "busy": {"submissions": 60, "hogs": 8, "zeros": 0, "lost_points": 0.0},
         "regrade": {"submissions": 300, "differences": 0},
+        "cluster": {"submissions": 60, "workers": 3, "quiet": {"same_bytes": True}, "kill": {"same_bytes": True},
+                    "stop": {"same_bytes": True}, "lose_scheduler": {"same_bytes": True}},
         "scale": {"submissions": 5000, "grown_mb": 3, "early_seconds_each": 0.05, "late_seconds_each": 0.05}}
     told = {name: tell(records[name]) for name, (_, tell) in specification.ROWS.items()}
     assert told["hostile"] == "9 submissions, each under landlock: 0 unexpected results; the slowest took 4.5 s"
     assert told["sandbox"] == "landlock 2.0 ms more than the 3.0 ms without one; median of 300, load 0.1"
     for name in set(records) - {"sandbox"}:
         assert f'proof_record("{name}"' in others
-        for key in records[name]:
+        for key in set(records[name]) - set(specification.CLUSTER):
             assert f'"{key}"' in others, f"no proof writes '{key}'"
+    assert "for event in (None, kill, stop, lose_scheduler)" in others and '"quiet"' in others
 
 
 # ----- What the sandbox costs
@@ -186,13 +189,17 @@ def processor_ms(layer: str, sessions: int) -> float:
 
 
 def test_every_layer_costs_at_most_5_ms_a_submission_more_than_none() -> None:
-    """By the least of many: the machine that runs the tests does other things as well."""
-    for left in reversed(range(TRIES)):
-        times = cost(available_layers(), ROUNDS)
+    """By the least of many: the machine that runs the tests does other things as well, and then it takes more."""
+    layers = available_layers()
+    times: dict[str, list[float]] = {layer: [] for layer in layers}
+    more = {"": SANDBOX_MS + 1}
+    for _ in range(TRIES):
+        for layer, taken in cost(layers, ROUNDS).items():
+            times[layer] += taken
         more = {layer: min(taken) - min(times["none"]) for layer, taken in times.items()}
         if max(more.values()) <= SANDBOX_MS:
-            return
-        assert left, more
+            break
+    assert max(more.values()) <= SANDBOX_MS, more
 
 
 def test_landlock_costs_at_most_5_ms_of_a_processor_a_submission() -> None:

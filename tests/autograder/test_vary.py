@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,10 @@ from autograder.kernel import InKernel
 from autograder.oracle import grade_cell
 from autograder.prove import measure, prove, seeds
 from autograder.rewrite import Names, difference, prose, renamed, reordered, reordered_prose, starred
-from autograder.vary import VaryError, vary
+from autograder.vary import VaryError, read_names, vary
+from autograder.vary_blocks import BlocksError, replaced
 from tests.autograder.assignment_help import NAMES, ROOT, assignment
 
-THREE = {"03_rnn": "rnn_backward", "05_lstm": "lstm_step", "10_transformer": "scaled_dot_product"}
 RIGIDLY_ONE = 3         # functions of an assignment, at most, that have one argument or none
 
 
@@ -37,20 +39,21 @@ def pasted(made: Any, new: Assignment, name: str) -> dict[str, float]:
     return {c.function: grade_cell(c, InKernel(space), seeds(1)[0]).score / c.points for c in new.checks.values()}
 
 
-@pytest.mark.parametrize("name", THREE)
-def test_a_terms_version_builds_keeps_its_mistakes_and_refuses_last_years_solution(name: str, tmp_path: Path) -> None:
+def test_a_terms_version_builds_keeps_its_mistakes_and_refuses_last_years_solution(tmp_path: Path) -> None:
+    """One function of one assignment; every function of all ten by the proof below."""
+    name, function = "03_rnn", "rnn_step_backward"
     made, new = varied(name, tmp_path)
     text = json.dumps(release_notebook(new))
     for old in made.functions:
         assert f"{old}(" not in text and f'"{old}"' not in text
-    check = next(c for c in new.checks.values() if c.function == made.functions[THREE[name]])
+    check = next(c for c in new.checks.values() if c.function == made.functions[function])
     proof = prove(check, seeds(1))
     measure(new, check, proof)
     assert proof.faults == [] and len(check.mutants) == len(
-        next(c for c in assignment(name).checks.values() if c.function == THREE[name]).mutants)
+        next(c for c in assignment(name).checks.values() if c.function == function).mutants)
     assert new.max_score == 100 and not made.functions.keys() & new.namespace().keys()
     old = assignment(name).namespace()
-    space = new.namespace(given={check.function: old[THREE[name]]})
+    space = new.namespace(given={check.function: old[function]})
     assert grade_cell(check, InKernel(space), seeds(1)[0]).score == 0
 
 
@@ -111,6 +114,87 @@ def test_an_assignment_is_never_written_over_itself(tmp_path: Path, mini_solutio
     shutil.copytree(mini_solutions / "01_mini", tmp_path / "01_mini")
     with pytest.raises(VaryError, match="name another folder"):
         vary(tmp_path / "01_mini", "t", tmp_path)
+
+
+# ----- Blocks: texts of the instructor's
+
+GATES = next(text for text in re.findall(r"^```toml\n(.*?)^```$", (ROOT / "docs" / "instructors.md").read_text(),
+                                         re.MULTILINE | re.DOTALL) if "[blocks]" in text)
+
+
+def of_the_guide(tmp_path: Path) -> tuple[Any, Assignment]:
+    """05_lstm by the recipe of the instructors' guide."""
+    (tmp_path / "names.toml").write_text(GATES)
+    return varied("05_lstm", tmp_path / "out", names=read_names(tmp_path / "names.toml"))
+
+
+def in_the_new_order(made: Any, function: str) -> Any:
+    """Last year's function as somebody hands it in who has changed its name and the order of its arguments."""
+    old = assignment("05_lstm").namespace()[function]
+    order = made.order[made.functions[function]]
+    places = [order.index(made.arguments.get(a, a)) for a in inspect.signature(old).parameters]
+    return lambda *args: old(*(args[k] for k in places))
+
+
+def test_the_gates_of_the_guide_are_turned_and_last_years_blocks_lose(tmp_path: Path) -> None:
+    made, new = of_the_guide(tmp_path)
+    assert made.look == [] and all(made.blocks.values())
+    checks = {c.function: c for c in new.checks.values()}
+    for function in ("lstm_gates", "forget_bias"):          # whose mistakes are about blocks
+        proof = prove(checks[made.functions[function]], seeds(1))
+        assert proof.faults == [] and proof.killed
+    shares = {}
+    for function in ("lstm_gates", "forget_bias", "lstm_step_backward"):
+        check = checks[made.functions[function]]
+        space = new.namespace(given={check.function: in_the_new_order(made, function)})
+        shares[function] = grade_cell(check, InKernel(space), seeds(1)[0]).score
+    assert shares == {"lstm_gates": 2, "forget_bias": 0, "lstm_step_backward": 0}
+
+
+@pytest.mark.proof
+def test_every_mistake_of_the_guides_gates_is_named(tmp_path: Path) -> None:
+    made, new = of_the_guide(tmp_path)
+    release_notebook(new)
+    proofs = [prove(check, seeds(2)) for check in new.checks.values()]
+    for check, proof in zip(new.checks.values(), proofs, strict=True):
+        measure(new, check, proof)
+    assert [p.faults for p in proofs] == [[]] * 8 and sum(len(p.killed) for p in proofs) == 44
+
+
+@pytest.mark.parametrize(("blocks", "said"), [
+    ({"np.tanh(x @ W_x + h @ W_h": "y"}, r"stands neither in notebook.py nor in checks.py. The nearest line is "
+                                         r"notebook.py:\d+: .*np.tanh\(x @ W_x.T \+ h @ W_h.T"),
+    ({'"no_bias", replace=" + b)"': "", '"no_bias", replace': ""}, "'\"no_bias\", replace' stands only inside of other"),
+    ({"    ### BEGIN SOLUTION\n": ""}, r"03_rnn does not hold together after its .blocks.: 03_rnn/notebook.py:\d+"),
+    ({"np.tanh(x @ W_x.T + h @ W_h.T + b)": "np.tanh(b)"}, "'no_recurrence' of rnn_step: the text .* must occur once"),
+    ({'" + h @ W_h.T", by=""': '" + h @ W_h.T", by=" + h @ W_h.T"'}, "'no_recurrence' of rnn_step changes nothing"),
+    ({" ": "y"}, "a text of the assignment"),
+])
+def test_blocks_that_do_not_fit_stop_before_anything_is_written(tmp_path: Path, blocks: Any, said: str) -> None:
+    with pytest.raises(BlocksError, match=said):
+        vary(ROOT / "solutions" / "03_rnn", "t", tmp_path / "out", {"blocks": blocks})
+    assert not (tmp_path / "out").exists()
+
+
+def test_texts_may_change_places_and_the_longest_one_wins() -> None:
+    assert replaced({"a": "f, i, i, f"}, {"i": "f", "f": "i", "i, f": "both"}) == (
+        {"a": "i, f, both"}, {"i": 1, "f": 1, "i, f": 1})
+
+
+def test_what_the_blocks_leave_behind_is_listed(tmp_path: Path, mini_solutions: Path,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    """The solution is turned; its visible test and its variant are not."""
+    source, names = tmp_path / "01_mini", tmp_path / "names.toml"
+    shutil.copytree(mini_solutions / "01_mini", source)
+    with (source / "checks.py").open("a") as checks:
+        checks.write('total.variant("a loop", """\ndef total(x):\n    return sum(row for row in x)\n""")\n')
+    command = ["vary", str(source), "--term", "t", "--out", str(tmp_path / "out")]
+    assert main(command) == 0 and "They are yours to choose: [blocks] of --names" in capsys.readouterr().out
+    names.write_text('[blocks]\n"x.sum(axis=0)" = "x.sum(axis=0) + 1"\n')
+    assert main([*command, "--names", str(names)]) == 0
+    out = capsys.readouterr().out
+    assert "blocks: 1 of your texts replaced at 2 places" in out
+    assert "look at: the visible test of total does not pass" in out and "variant 'a loop' of total has 2 of 6" in out
 
 
 # ----- The order of a Check
