@@ -6,8 +6,10 @@ A verb is loaded when it is asked for, so `autograder status` does not wait for 
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import click
 
 from autograder.errors import AutograderError
+from minigrad.install import version
 
 # In the order in which a term needs them.
 VERBS = ("build", "check", "vary", "course", "release", "collect", "grade", "regrade", "status", "explain", "report",
@@ -57,8 +60,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _stop(str(e))
     except PermissionError as e:
         return _stop(f"no permission for '{e.filename}'")
-    except OSError as e:
-        return _stop(f"{e.strerror or e}: '{e.filename}'" if e.filename else str(e))
+    except Exception as e:
+        if _disk_full(e):
+            return _stop("the disk is full: make room and give the same command again; what is written stays")
+        if isinstance(e, OSError):
+            return _stop(f"{e.strerror or e}: '{e.filename}'" if e.filename else str(e))
+        raise
+
+
+def _disk_full(e: Exception) -> bool:
+    """Whether a file or the gradebook found no room; a failed write does not say in which file."""
+    if isinstance(e, OSError):
+        return e.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(getattr(e, "orig", e), sqlite3.OperationalError) and "disk is full" in str(e)
 
 
 def _stop(text: str) -> int:
@@ -92,6 +106,7 @@ class Verbs(click.Group):
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version(), prog_name="autograder")
 def main() -> None:
     """Grade notebooks: the student's code runs in a sandbox and decides nothing.
 

@@ -102,8 +102,8 @@ def collect(folder: str | Path, assignment: str, source: str | Path | None = Non
         got.warnings.append("this zip has the time of the download, not of each submission: give Moodle's grading "
                             "worksheet by --roster, which has them")
     if names and (old := [r for r in got.rows if r.state == OLDER and r.student in names.times]):
-        got.warnings.append(f"{len(old)} older than what is there, by the roster's times: if the roster was made before "
-                            "this download, take a new one and collect again")
+        got.warnings.append(f"{len(old)} older than what is there, by the roster's times: if the roster was made "
+                            "before this download, take a new one and collect again")
     got.warnings += _strangers(got.rows, known)
     got.rows.sort(key=lambda r: (r.student is None, r.student or r.who))
     if names:

@@ -189,7 +189,8 @@ def export(folder: str | Path, assignment: str, format: str, *, out: Path | None
     if template and anonymous:
         raise AutograderError("--anonymous with --template: the platform could give no pseudonym to a student")
     found = grades(course, assignment, anonymous=anonymous)
-    path = out or course.root / "exports" / f"{assignment}{FORMATS[format]}"
+    # not beside the names: a folder of both would say who is who
+    path = out or course.root / "exports" / f"{assignment}{'-anonymous' if anonymous else ''}{FORMATS[format]}"
     notes = _notes(found, pending=pending or format in ("csv", "json", "gradescope"))
     if format == "gradescope":
         from autograder import gradescope

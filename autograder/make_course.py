@@ -218,8 +218,8 @@ class _Maker:
     def _summary(self, waiting: list[Part]) -> None:
         where = self.course.shown
         if self.fresh:
-            self.tell(f"The course is in {where}. Hand out release/; put work into submitted/STUDENT/ASSIGNMENT/; "
-                      f"then: autograder grade {where} ASSIGNMENT")
+            self.tell(f"The course is in {where}. Then, for each ASSIGNMENT: autograder release, collect, grade {where} "
+                      "ASSIGNMENT (each with --help)")
         elif waiting and not self.upgrade:
             names = ", ".join(part.name or "the course's own files" for part in waiting)
             self.tell(f"newer here: {names}. Nothing of it was changed; autograder course {where} --upgrade shows "

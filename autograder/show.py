@@ -211,8 +211,8 @@ def varied(made: Varied) -> None:
     if made.blocks:
         print(f"blocks: {len(made.blocks)} of your texts replaced at {sum(made.blocks.values())} places")
     else:
-        print("not varied: the order of blocks inside of an array (gates in one matrix) and of results. They are yours to "
-              "choose: [blocks] of --names says which texts become which, docs/instructors.md has an example")
+        print("not varied: the order of blocks inside of an array (gates in one matrix) and of results. They are yours "
+              "to choose: [blocks] of --names says which texts become which, docs/instructors.md has an example")
     for text in made.look:
         print(f"look at: {text}")
 

@@ -100,6 +100,9 @@ def read_names(path: Path) -> dict[str, Any]:
     for key in table:
         if key not in TABLES:
             raise UnknownName("table", key, str(path), TABLES)
+        kind, what = (list, "a list of arguments") if key == "order" else (str, "a text")
+        if not isinstance(table[key], dict) or not all(isinstance(value, kind) for value in table[key].values()):
+            raise VaryError(f"{path}: [{key}] has to be a table in which each name or text = {what}")
     return table
 
 
@@ -113,6 +116,7 @@ class _Vary:
         self.stays: list[str] = []
         self.taken = set(re.findall(r"\w+", "\n".join(texts.values()))) | set(dir(builtins)) | set(keyword.kwlist)
         self.signatures = self._signatures()
+        self.foreign = self._foreign_keywords()
         self.names = self._names()
         self.orders = self._orders()            # by the old names
 
@@ -141,7 +145,7 @@ class _Vary:
             style |= {letter: str(self._one_of(free))} if free else {}
         for name in dict.fromkeys(a for args in self.signatures.values() for a in args):
             new = wanted.get(name) or self._argument(name, arguments, style)
-            if new and (name in wanted or self._can_rename(name)):
+            if new and (name in wanted or name not in self.foreign):
                 arguments[name] = new
                 self.taken.add(new)
         words = set(re.findall(r"\w+", self.old[NOTEBOOK]))
@@ -188,15 +192,12 @@ class _Vary:
             new = ""
         return "" if new in self.taken else new
 
-    def _can_rename(self, name: str) -> bool:
-        """Is this name never the keyword of somebody else's function, as `axis` of np.sum?"""
-        for text in self.old.values():
-            for node in ast.walk(ast.parse(text)):
-                if isinstance(node, ast.Call) and any(k.arg == name for k in node.keywords) \
-                        and ast.unparse(node.func) != "course.test" and not (
-                            isinstance(node.func, ast.Name) and node.func.id in self.signatures):
-                    return False
-        return True
+    def _foreign_keywords(self) -> set[str]:
+        """The keywords of other people's functions, as `axis` of np.sum: arguments of these names keep them."""
+        calls = (n for text in self.old.values() for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call))
+        return {k.arg for call in calls if call.keywords and ast.unparse(call.func) != "course.test"
+                and not (isinstance(call.func, ast.Name) and call.func.id in self.signatures)
+                for k in call.keywords if k.arg}
 
     def _one_of(self, options: Sequence[Any]) -> Any:
         return options[int(self.rng.integers(len(options)))]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -50,8 +51,9 @@ def command(folder: Path, assignment: str, students: tuple[str, ...], hand_out: 
     if archive:
         feedback.write_zip(folder, assignment, made.students, archive)
     for student in made.failed:
-        say(f"nbgrader made no page for {show.printable(student)}: nbgrader generate_feedback {assignment} --student "
-            f"'{show.printable(student)}' shows why")
+        name = show.printable(student)
+        say(f"nbgrader made no page for {name}: nbgrader generate_feedback {assignment} --student {shlex.quote(name)} "
+            "shows why")
     if as_json:
         emit({"new": made.new, "unchanged": made.unchanged, "failed": made.failed, "released": made.released,
               "not_released": made.not_released, "zip": str(archive) if archive else None})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -15,7 +16,7 @@ import pytest
 
 from autograder import cli
 from autograder.__main__ import main
-from minigrad.install import checkout_root, install_line
+from minigrad.install import checkout_root, install_line, version
 from tests.autograder.grading_help import CHECKOUT, hand_in, solved
 
 
@@ -61,6 +62,42 @@ def test_a_bug_is_not_dressed_up_as_the_users_mistake(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Course, "open", lambda folder: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["status", str(tmp_path)])
+
+
+def test_a_full_disk_is_one_line_that_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither error says so by itself: a write names no file, and SQLite's comes with a page of SQL."""
+    import sqlite3
+
+    from sqlalchemy.exc import OperationalError
+
+    from autograder.course import Course
+
+    for error in (OSError(errno.ENOSPC, "No space left on device"),
+                  OperationalError("UPDATE grade ...", {}, sqlite3.OperationalError("database or disk is full"))):
+        def fails(folder: object, error: Exception = error) -> Course:
+            raise error
+        monkeypatch.setattr(Course, "open", fails)
+        assert main(["status", str(tmp_path)]) == 2
+        assert lines(capsys) == ([], ["autograder: the disk is full: make room and give the same command again; what "
+                                      "is written stays"])
+
+
+def test_the_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert lines(capsys) == ([f"autograder, version {version()}"], [])
+
+
+def test_a_course_is_made_after_a_plain_installation_from_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pip install .` copies the package away from solutions/; pip's note says where the checkout is."""
+    from autograder.make_course import find_solutions
+    from minigrad import install
+
+    monkeypatch.setattr(install, "checkout_root", lambda start=None: None)
+    monkeypatch.setattr(install, "source_folder", lambda: CHECKOUT)
+    assert "03_rnn" in [p.name for p in find_solutions()]
+    monkeypatch.setattr(install, "source_folder", lambda: None)
+    assert find_solutions() == []
 
 
 @pytest.mark.parametrize("package", ["click", "nbgrader", "filelock"])

@@ -124,6 +124,16 @@ def test_a_zip_with_the_time_of_the_download_gives_no_time_and_the_worksheet_giv
     assert [(r.student, r.late) for r in got.rows] == [("ada@uni.de", False), ("bob@uni.de", True)]
     assert stamp(mini, "ada@uni.de") == "2026-11-02 21:00:00.000000 UTC"
     assert stamp(mini, "bob@uni.de") == "2026-11-18 09:30:00.000000 UTC"
+    assert not any("older" in text for text in got.warnings)
+    # a second hand-in, and the roster is still the one of the first: its times say nothing, and that is told
+    for student in ("ada@uni.de", "bob@uni.de"):
+        (mini / "submitted" / student / A / "timestamp.txt").write_text("2026-11-19 00:00:00 UTC")
+    again = collect(mini, A, pack(tmp_path / "again.zip", {
+        f"{who}_assignsubmission_file_/01_mini.ipynb": (right + b" ", when)
+        for who, when in (("Ada Lovelace_7", day(21)), ("Bob Ray_8", day(22)))}),
+        roster_file=sheet, timezone="UTC", dry_run=True)
+    assert states(again) == {"ada@uni.de": OLDER, "bob@uni.de": OLDER}
+    assert [text for text in again.warnings if text.startswith("2 older than what is there, by the roster's times")]
     # the first collection had no time: the second adds it to work that is otherwise the same
     plain = collect(mini, A, pack(tmp_path / "n.zip", {
         "Ada Lovelace_7_assignsubmission_file_/01_mini.ipynb": (right, day(1)),

@@ -13,6 +13,7 @@ import pytest
 from autograder.course import Course
 from autograder.errors import AutograderError, Busy, CourseError, UnknownName
 from autograder.make_course import find_solutions, make
+from tests.autograder.assignment_help import NAMES, assignment
 from tests.autograder.grading_help import CHECKOUT, command, hand_in, release, solved
 
 
@@ -31,6 +32,21 @@ def test_a_new_course_has_all_its_parts(mini: Path) -> None:
     with sqlite3.connect(mini / "gradebook.db") as db:
         cells = {name for (name,) in db.execute("SELECT name FROM source_cell")}
     assert cells == {"setup", "double", "double-test", "total", "total-test"}
+
+
+def test_a_course_of_private_solutions_holds_nothing_of_the_public_ones(mini: Path) -> None:
+    """`mini` is made by --solutions from a folder of its own: no public assignment, no function, no solution's line."""
+    public: set[bytes] = set()
+    for name in NAMES:
+        for check in assignment(name).checks.values():
+            lines = assignment(name).solution_cell(check.function).source.partition("BEGIN SOLUTION")[2].splitlines()
+            public |= {line.strip().encode() for line in lines if len(line.split()) > 4 and "END SOLUTION" not in line}
+            public |= {f"def {check.function}(".encode(), f'Check("{check.function}"'.encode()}
+    files = [p for p in mini.rglob("*") if p.is_file()]
+    assert {p.parent.name for p in files if p.suffix in (".ipynb", ".py")} <= {"01_mini", mini.name}
+    assert any(p.name == "gradebook.db" for p in files) and len(public) > 300
+    held = [(p, line) for p in files for data in [p.read_bytes()] for line in public if line in data]
+    assert held == []
 
 
 def test_nothing_of_a_solution_or_a_hidden_test_is_in_the_release_or_beside_a_source_notebook(mini: Path) -> None:

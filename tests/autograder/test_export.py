@@ -263,6 +263,14 @@ def test_anonymous_exports_name_nobody_and_can_be_joined(format: str, graded: Pa
     assert not re.search(r"\blate\b(?!:)", text.replace("seconds_late", "").replace("late_penalty", ""))
 
 
+def test_an_anonymous_export_lies_apart_from_the_one_with_names(graded: Path) -> None:
+    """In one folder the same scores stand under the name and under the pseudonym."""
+    for format in ("json", "gradescope"):
+        named, nameless = (export(graded, A, format, anonymous=choice).paths for choice in (False, True))
+        assert not set(named) & set(nameless) and named[0].exists()
+        assert nameless[0].name.startswith(f"{A}-anonymous")
+
+
 def test_a_pseudonym_hangs_on_the_course_and_cannot_be_computed_from_the_roster(graded: Path, mini: Path) -> None:
     a, b = Course.open(graded), Course.open(mini)
     assert re.fullmatch(r"s-[0-9a-f]{10}", pseudonym(a, "ada")) and pseudonym(a, "ada") == pseudonym(a, "ada")

@@ -93,9 +93,9 @@ def lost(made: Forms, results: list[Any]) -> list[str]:
             for r in results if r["score"] != r["points"]]
 
 
-@pytest.mark.parametrize("name", ["04_vanishing", "05_lstm", "06_gru_bidirectional"])
+@pytest.mark.parametrize("name", ["04_vanishing", "06_gru_bidirectional"])
 def test_right_forms_of_every_function_get_full_marks(name: str) -> None:
-    """Three assignments of which no handwritten form is below; all ten, in a thousand forms, by the proof."""
+    """Two assignments of which no handwritten form is below; all ten, in a thousand forms, by the proof."""
     found = assignment(name)
     with Sandbox() as sandbox:
         made = forms(found, 0, set())
