@@ -40,6 +40,7 @@ __all__ = ["CellResult", "Misconception", "PartResult", "generator", "grade_cell
 DRAW_SECONDS, CELL_SECONDS, SPARE_SECONDS = 2.0, 10.0, 20.0
 EMPTY_DRAWS = 3             # so many draws without an answer, and the function counts as not written
 FORM_SHARE = 0.5            # right values in a wrong form earn at most this share
+NOT_CALLED = "it was not called any more"
 CONSTANT = "the result is all 0, all 1 or an argument, on every draw"
 
 
@@ -295,20 +296,18 @@ class _Grading:
         return [self.judge_one(o, o.want) for o in outcomes]
 
     def judge_one(self, o: Outcome, want: Sequence[Any]) -> Mapping[str, str | None]:
-        check = self.check
+        check, got = self.check, o.in_form()
         names = [p.name for p in check.parts if p.kind == "value"]
-        got = o.in_form()
         if got is None:
             form = next((wording.named(check, k, v.form.sentence) for k, v in enumerate(o.verdicts) if v.form), "")
-            return dict.fromkeys(names, form or o.problem or wording.failed(check, o))
+            return dict.fromkeys(names, form or o.problem or wording.failed(check, o) or NOT_CALLED)
         one = len(check.names) == 1
         assert check.judge is not None
         try:
             said = check.judge(got[0] if one else tuple(got), o.draw, want[0] if one else tuple(want), self.value)
         except StudentFailure as failure:
             return dict.fromkeys(names, f"a function that it needs fails ({type(failure).__name__})")
-        unknown = set(said) - set(names)
-        if unknown:
+        if unknown := set(said) - set(names):
             raise CheckError(f"the judge of {check.function} speaks of unknown parts {sorted(unknown)}")
         return said
 

@@ -330,6 +330,21 @@ def test_a_form_that_cannot_be_repaired_never_reaches_the_judge(value, sentence)
     assert (result.reason, result.score, result.parts[0].sentence) == ("wrong", 0, sentence)
 
 
+def test_draws_after_a_timeout_earn_nothing_with_a_judge_either():
+    check = judged_check()
+    check.draws(lambda rng: [Draw((float(n),), {"late": n > 1}) for n in range(1, 5)])
+    check.part("later", 3, where=lambda d: d["late"])
+    judge = check.judge
+    check.judge = lambda *args: judge(*args) | {"later": None}
+
+    class Slow:
+        def call(self, name, args, **how):
+            raise StudentTimeout("too slow")
+
+    result = grade_cell(check, Slow(), SEED)
+    assert (result.reason, result.score) == ("timeout", 0) and len(result.parts) == 3
+
+
 # ----- Faults of the Check, seeds, plain data
 
 @pytest.mark.parametrize("fault", ["draws", "reference", "judge"])
