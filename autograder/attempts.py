@@ -17,7 +17,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,10 +109,15 @@ def eligible(course: Course, numbers: Sequence[int]) -> list[int]:
     return within if policy == "best" else within[-1:] if policy == "last" else within[:1]
 
 
-def select(course: Course, found: Sequence[Attempt]) -> Attempt:
-    """The attempt that counts, of at least one."""
-    number = best_of(course, {a.number: a.result for a in found})["attempt"]
-    return next(a for a in found if a.number == number)
+def select(course: Course, found: Sequence[Attempt], waiting: Callable[[Attempt], int]) -> Attempt:
+    """The attempt that counts, of at least one; `waiting`: how many of its cells wait for a person.
+
+    Of equally good ones the one with the most of these: an answer written the second time is read too.
+    """
+    best = best_of(course, {a.number: a.result for a in found})
+    within = eligible(course, sorted(a.number for a in found))
+    equal = [a for a in found if a.number in within and a.result.get("score") == best.get("score")]
+    return max(equal, key=lambda a: (waiting(a), -a.number))
 
 
 def best_of(course: Course, found: Mapping[int, dict[str, Any]]) -> dict[str, Any]:

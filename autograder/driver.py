@@ -58,6 +58,14 @@ class Need:
     earlier: tuple[int, ...] = ()
 
 
+def waiting(whole: Sheet, attempt: attempts.Attempt) -> int:
+    """How many cells of an attempt wait for a person."""
+    tested = {key(c) for c in attempt.result["cells"]}
+    if all(spec.points is None or (t.name, spec.name) in tested for t in whole for spec in t.cells):
+        return 0                # the usual assignment: no need to open the outcome
+    return sum(score is None for score in rows(whole, attempt.outcome()).scores.values())
+
+
 @dataclass
 class Run:
     """One run of `grade` on an assignment."""
@@ -82,7 +90,7 @@ class Run:
             return Need(number, not new, work.answers_hash, earlier)
         if earlier:
             return Need(earlier=earlier)
-        chosen = attempts.select(self.course, found)
+        chosen = attempts.select(self.course, found, partial(waiting, self.whole))
         return None if self._written(student, attempts.dressed(self.course, chosen.result, number), stand) else Need()
 
     def _old(self, result: dict[str, Any], work: HandedIn | None = None) -> bool:
@@ -108,7 +116,7 @@ class Run:
 def settle(course: Course, grades: Grades, whole: Sheet, student: str, fresh: Outcome | None = None) -> Outcome:
     """Write the attempt that counts, which may be `fresh`, and return it."""
     found = attempts.kept(course, whole.assignment, student)
-    chosen = attempts.select(course, found)
+    chosen = attempts.select(course, found, partial(waiting, whole))
     out = fresh if fresh and fresh.result["attempt"] == chosen.number else chosen.outcome()
     out = attempts.chosen(course, out, found[-1].number)
     write(course, grades, whole, out)

@@ -8,6 +8,7 @@ still waits for a person is flagged, and left out of the tables of learning plat
 from __future__ import annotations
 
 import json
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -90,7 +91,8 @@ def grades(course: Course, assignment: str, *, anonymous: bool = False) -> list[
         try:
             row = gradebook.book.find_assignment(assignment)
         except MissingEntry:
-            raise AutograderError(f"the gradebook has no '{assignment}': autograder course {course.shown}") from None
+            raise AutograderError(f"the gradebook has no '{assignment}' yet: autograder grade {course.shown} "
+                                  f"{shlex.quote(assignment)} says what is missing") from None
         most = float(row.max_score)
         people = {s.id: {name: getattr(s, name) or "" for name in ("first_name", "last_name", "email")}
                   for s in gradebook.book.students}

@@ -123,8 +123,10 @@ class Grades:
         """The notebooks of an assignment with their cells; raises UnknownName, or AutograderError where it has none."""
         known = self.assignments()
         if assignment not in known and assignment in self.course.assignments():
-            raise AutograderError(f"assignment '{assignment}' has a source notebook and no release yet: in the course "
-                                  f"folder, nbgrader generate_assignment {assignment} makes it")
+            force = " --force" if (self.course.release / assignment).is_dir() else ""      # or nbgrader skips it
+            what = "is not in the gradebook" if force else "has a source notebook and no release yet"
+            raise AutograderError(f"assignment '{assignment}' {what}: in the course folder, "
+                                  f"nbgrader generate_assignment {assignment}{force} makes it")
         if assignment not in known:
             raise UnknownName("assignment", assignment, str(self.course.root), known,
                               f"autograder status {self.course.shown} lists all")

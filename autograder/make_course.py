@@ -218,7 +218,7 @@ class _Maker:
     def _summary(self, waiting: list[Part]) -> None:
         where = self.course.shown
         if self.fresh:
-            self.tell(f"The course is in {where}. Then, for each ASSIGNMENT: autograder release, collect, grade {where} "
+            self.tell(f"The course is in {where}. Then, for an ASSIGNMENT: autograder release, collect, grade {where} "
                       "ASSIGNMENT (each with --help)")
         elif waiting and not self.upgrade:
             names = ", ".join(part.name or "the course's own files" for part in waiting)

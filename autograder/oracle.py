@@ -40,7 +40,6 @@ __all__ = ["CellResult", "Misconception", "PartResult", "generator", "grade_cell
 DRAW_SECONDS, CELL_SECONDS, SPARE_SECONDS = 2.0, 10.0, 20.0
 EMPTY_DRAWS = 3             # so many draws without an answer, and the function counts as not written
 FORM_SHARE = 0.5            # right values in a wrong form earn at most this share
-NOT_CALLED = "it was not called any more"
 CONSTANT = "the result is all 0, all 1 or an argument, on every draw"
 
 
@@ -300,7 +299,7 @@ class _Grading:
         names = [p.name for p in check.parts if p.kind == "value"]
         if got is None:
             form = next((wording.named(check, k, v.form.sentence) for k, v in enumerate(o.verdicts) if v.form), "")
-            return dict.fromkeys(names, form or o.problem or wording.failed(check, o) or NOT_CALLED)
+            return dict.fromkeys(names, form or wording.failed(check, o) or "it was not called any more")
         one = len(check.names) == 1
         assert check.judge is not None
         try:

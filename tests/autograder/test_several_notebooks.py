@@ -157,6 +157,20 @@ def test_what_a_person_grades_waits_for_one(several: Path) -> None:
         assert [c.manual_comment for c in nb.comments if c.manual_comment] == ["Well read."] and nb.score == 10.5
 
 
+def test_a_second_attempt_with_an_answer_for_a_person_counts_where_the_tests_give_the_same(several: Path) -> None:
+    """Under `best` the points of the tests decide; the first attempt, with nothing written, must not hide the second."""
+    config = several / "course.toml"
+    config.write_text(config.read_text().replace('policy = "last"', 'policy = "best"'))
+    hand_in(several, "ada", maths=answered(several, MATHS), words=answered(several, WORDS, why="YOUR ANSWER HERE"))
+    first = grade(several)["ada"]
+    assert rows(several)["ada"][WORDS, "why"] == (0.0, None, False, 5.0)
+    for source in ("Because it is so.", "Because it is so, and was."):
+        hand_in(several, "ada", maths=answered(several, MATHS), words=answered(several, WORDS, why=source))
+        second = grade(several)["ada"]
+        assert (second["attempt"], second["score"]) == (2, first["score"])      # of two with an answer the first
+    assert rows(several)["ada"][WORDS, "why"] == (None, None, True, 5.0)
+
+
 def test_a_test_without_a_check_is_marked_and_the_student_is_not_told(several: Path) -> None:
     hand_in_a_class(several)
     result = grade(several)["ada"]
@@ -244,6 +258,9 @@ def test_a_source_without_a_release_says_what_to_type(several: Path) -> None:
     (several / "source" / "ps2").mkdir()
     (several / "source" / "ps2" / "part.ipynb").write_text("{}")
     with pytest.raises(AutograderError, match="'ps2' has a source notebook and no release yet: .* ps2 makes it"):
+        driver.grade(several, "ps2", jobs=1)
+    (several / "release" / "ps2").mkdir()       # made before a gradebook was put back: nbgrader would skip it
+    with pytest.raises(AutograderError, match="'ps2' is not in the gradebook: .* ps2 --force makes it"):
         driver.grade(several, "ps2", jobs=1)
 
 
