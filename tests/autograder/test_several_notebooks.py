@@ -158,7 +158,7 @@ def test_what_a_person_grades_waits_for_one(several: Path) -> None:
 
 
 def test_a_second_attempt_with_an_answer_for_a_person_counts_where_the_tests_give_the_same(several: Path) -> None:
-    """Under `best` the points of the tests decide; the first attempt, with nothing written, must not hide the second."""
+    """Under `best` the points of the tests decide; an empty first attempt must not hide the second."""
     config = several / "course.toml"
     config.write_text(config.read_text().replace('policy = "last"', 'policy = "best"'))
     hand_in(several, "ada", maths=answered(several, MATHS), words=answered(several, WORDS, why="YOUR ANSWER HERE"))
