@@ -29,7 +29,7 @@ class Part:
     files: dict[str, str]                       # path in the course -> the text that it should hold
     states: dict[str, str]                      # path -> same | missing | old (as we wrote it) | edited
     kept: str = ""                              # why nothing of it is changed
-    note: str = ""                              # what is newer and not taken, because the instructor edited it
+    newer: dict[str, Path] = field(default_factory=dict)        # edited here -> the newer text, which is not taken
     fresh: bool = False                         # not in the course yet
     own: bool = False                           # made from the course's own checks, which the instructor has edited
     submissions: int = 0
@@ -77,8 +77,8 @@ def assignment_part(course: Course, folder: Path, written: Mapping[str, str]) ->
     edited = [path for path, found in states.items() if found == EDITED]
     if edited:      # from its own text from here on; what the instructor changed there is the course's
         part = assignment_part(course, here, written)
-        newer = [path for path in edited if hash_of(texts[path]) != written.get(path)]
-        part.note = f"{', '.join(newer)}: edited here" if newer else ""
+        part.newer = {path: folder / Path(path).relative_to(f"checks/{name}") for path in edited
+                      if hash_of(texts[path]) != written.get(path)}
         return part
     sources = {f"source/{name}/{n}.ipynb": dumps(source_notebook(a)) for n, a in notebooks.items()}
     states |= {path: state(course.root / path, text, written.get(path)) for path, text in sources.items()}

@@ -9,8 +9,12 @@ import difflib
 import errno
 import importlib
 import json
+import signal
 import sqlite3
-from collections.abc import Iterable, Sequence
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,19 @@ from minigrad.install import version
 # In the order in which a term needs them.
 VERBS = ("build", "check", "vary", "course", "release", "collect", "grade", "regrade", "status", "explain", "report",
          "feedback", "export", "doctor", "demo")
+
+# What a verb that was stopped has left; all others: AGAIN.
+STOPPED = {
+    "grade": "What is graded stays; the same command goes on from there.",
+    "regrade": "What is graded stays; the same command grades all again.",
+    "collect": "What is collected stays; the same command goes on from there.",
+    "feedback": "The pages that are made stay; the same command goes on from there.",
+}
+AGAIN = "What is written stays; give the same command again."
+
+
+class Terminated(BaseException):
+    """SIGTERM, as an exception: processes and files are cleaned up as after Ctrl-C, which click would catch."""
 
 
 def say(text: str = "") -> None:
@@ -44,18 +61,19 @@ def emit_each(values: Iterable[Any]) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command. What stops it is one line and exit code 2; any other error is a bug and shows its traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = main.main(args=list(arguments) if arguments is not None else None, prog_name="autograder",
-                         standalone_mode=False)
+        with _terminable():
+            code = main.main(args=given, prog_name="autograder", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as e:
         return e.exit_code
     except click.ClickException as e:
         e.show()
         return e.exit_code if e.exit_code != 1 else 2
-    except (click.Abort, KeyboardInterrupt):
-        say("autograder: stopped. What is graded stays; the same command goes on from there.")
-        return 130
+    except (click.Abort, KeyboardInterrupt, Terminated) as e:
+        say(f"autograder: stopped. {STOPPED.get(next(iter(given), ''), AGAIN)}")
+        return 128 + (signal.SIGTERM if isinstance(e, Terminated) else signal.SIGINT)
     except AutograderError as e:
         return _stop(str(e))
     except PermissionError as e:
@@ -66,6 +84,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if isinstance(e, OSError):
             return _stop(f"{e.strerror or e}: '{e.filename}'" if e.filename else str(e))
         raise
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM raises Terminated, once: `timeout` sends it twice. In a thread there are no signals to handle."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*signal_and_frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _disk_full(e: Exception) -> bool:

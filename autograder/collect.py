@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,17 +85,21 @@ def collect(folder: str | Path, assignment: str, source: str | Path | None = Non
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(course.lock())
-        staging = stack.enter_context(_staging(course, clean=not dry_run))
+        staging = stack.enter_context(_staging(course, dry_run=dry_run))
         found = list(_hand_ins(course, assignment, source, format, pattern, staging, where, got))
         due, known = _gradebook(course, assignment)
         if names:
             names.adopt(known)
         students = _match(found, names)
+        places = []
         for hand_in, (student, why) in zip(found, students, strict=True):
             place = _Place(course, assignment, student, hand_in, wanted, due, got, dry_run=dry_run)
             if names and student in names.times:
                 hand_in.time = names.times[student]
             got.rows.append(place.run() if student else place.leave(why))
+            places.append(place)
+        if not dry_run:
+            _tidy(places)
         if names and not dry_run:
             _introduce(course, names, [r.student for r in got.rows if r.student and r.state != LEFT])
     if got.format == "moodle" and any(h.time is None for h in found):
@@ -112,10 +116,15 @@ def collect(folder: str | Path, assignment: str, source: str | Path | None = Non
 
 
 @contextmanager
-def _staging(course: Course, *, clean: bool) -> Iterator[Path]:
-    """A folder for our copies, beside the course's own, so that no student reads it."""
+def _staging(course: Course, *, dry_run: bool) -> Iterator[Path]:
+    """A folder for our copies, beside the course's own, so that no student reads it; for a dry run outside of the
+    course, which may be one that cannot be written."""
+    if dry_run:
+        with tempfile.TemporaryDirectory(prefix="incoming-") as name:
+            yield Path(name)
+        return
     course.private.mkdir(mode=0o700, exist_ok=True)
-    for left in course.private.glob("incoming-*") if clean else ():     # of a run that was killed
+    for left in course.private.glob("incoming-*"):      # of a run that was killed
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="incoming-", dir=course.private) as name:
         yield Path(name)
@@ -228,6 +237,17 @@ def _introduce(course: Course, names: roster.Roster, students: list[str]) -> Non
                 grades.book.update_or_create_student(student, **new)
 
 
+def _tidy(places: list[_Place]) -> None:
+    """Take away what led to no student in an earlier collection and is collected now."""
+    kept = {path for place in places for path in place.kept}
+    for path in {path for place in places for path in place.came} - kept:
+        if path.is_file():
+            path.unlink()
+            for folder in (path.parent, path.parent.parent):
+                with suppress(OSError):         # the others' work is in it
+                    folder.rmdir()
+
+
 # placing --------------------------------------------------------------------------------------------------------------
 
 class _Place:
@@ -242,6 +262,8 @@ class _Place:
         self.folder = course.submitted / self.student / assignment
         self.record = course.collected_path(assignment, self.student)
         self.notes = list(hand_in.notes)
+        self.kept: set[Path] = set()        # where files that led to no student were put
+        self.came: set[Path] = set()        # where files that were collected would lie, had they led to none
 
     def run(self) -> Row:
         """Bring it in; returns its row."""
@@ -256,6 +278,7 @@ class _Place:
             self._keep(file)
         time, late = self._time()
         data = {f"{name}.ipynb": file.path.read_bytes() for name, file in chosen.items()}
+        self.came = {self._keeping(file, data[f"{name}.ipynb"]) for name, file in chosen.items()}
         state = self._state(data, time, max(f.order for f in chosen.values()))
         if not self.dry_run:
             if state == OLDER:
@@ -276,12 +299,18 @@ class _Place:
                    self.hand_in.late, LEFT, [why, *self.notes])
 
     def _keep(self, file: File) -> None:
-        folder = self.course.private / "uncollected" / self.assignment
-        self.got.uncollected = folder
+        data = file.path.read_bytes()
+        path = self._keeping(file, data)
+        self.got.uncollected = path.parent.parent
         if not self.dry_run:
-            data = file.path.read_bytes()
-            digest = hashlib.sha256(data).hexdigest()[:8]
-            write_atomically(folder / _slug(self.hand_in.who) / f"{digest}-{_slug(file.name)}", data)
+            write_atomically(path, data)
+            self.kept.add(path)
+
+    def _keeping(self, file: File, data: bytes) -> Path:
+        """Where a file is kept that leads to no student."""
+        digest = hashlib.sha256(data).hexdigest()[:8]
+        folder = self.course.private / "uncollected" / self.assignment
+        return folder / _slug(self.hand_in.who) / f"{digest}-{_slug(file.name)}"
 
     def _time(self) -> tuple[datetime | None, bool | None]:
         """The submission's time and whether it is late, by the platform's word where it has one."""

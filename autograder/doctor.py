@@ -135,14 +135,16 @@ def _accept(listener: socket.socket) -> None:
     threading.Thread(target=run, daemon=True).start()
 
 
-def format(findings: Iterable[Finding]) -> str:
-    """The findings as lines for a terminal, with what to do about a layer that is missing."""
+def format(findings: Iterable[Finding], *, verbose: bool = False) -> str:
+    """The findings for a terminal: a line a layer, a row a protection, and what to do about a layer that is missing.
+
+    What an attack got is told where one got something; `verbose`: what each ran into.
+    """
     by_layer: dict[str, list[Finding]] = {}
     for finding in findings:
         by_layer.setdefault(finding.layer, []).append(finding)
     lines, missing, chosen = [], False, False
-    for layer, found in by_layer.items():
-        first, rest = found[0], found[1:]
+    for layer, (first, *rest) in by_layer.items():
         if not first.holds:
             missing = True
             lines += [f"{layer}: not available", f"    {first.detail}"]
@@ -151,7 +153,15 @@ def format(findings: Iterable[Finding]) -> str:
         use = "" if chosen or layer == "none" else "  <- used by default"
         chosen = True
         lines.append(f"{layer} ({first.detail}): {held} of {len(rest)} protections hold{use}")
-        lines += [f"    {'holds' if f.holds else 'OPEN '}  {f.protection}: {f.detail}" for f in rest]
+    table = {layer: {f.protection: f for f in rest} for layer, (first, *rest) in by_layer.items() if first.holds}
+    names = list(dict.fromkeys(name for column in table.values() for name in column))
+    if names:
+        lines += ["", "  ".join([*table, "protection"])]
+    for name in names:
+        row = {layer: column.get(name) for layer, column in table.items()}
+        words = {layer: "" if f is None else "holds" if f.holds else "OPEN" for layer, f in row.items()}
+        lines.append("  ".join([*(f"{word:<{len(layer)}}" for layer, word in words.items()), name]))
+        lines += [f"    {layer}: {f.detail}" for layer, f in row.items() if f and (verbose or not f.holds)]
     if missing or not by_layer:
-        lines.append(advice())
+        lines += ["", advice()] if names else [advice()]
     return "\n".join(lines)

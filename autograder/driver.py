@@ -138,12 +138,15 @@ def write(course: Course, grades: Grades, whole: Sheet, out: Outcome) -> None:
 def grade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs: int | None = None,
           layer: str | None = None, force: bool = False, started: Callable[[int, int], None] = lambda new, old: None,
           finished: Callable[[dict[str, Any]], None] = lambda result: None,
+          rewritten: Callable[[dict[str, Any]], None] | None = None,
           used: Callable[[float, float], None] = lambda students, grader: None, scheduler: str = "",
           tell: Callable[[str], None] = lambda text: None, locked: bool = False) -> Shelf:
     """Grade the submissions of an assignment and return their results, sorted by student.
 
     `layer` overrides the course's setting; "auto" takes the best that works here. `started` is told how many will be
-    graded and how many stand already; `finished` gets each new result as soon as it is written. `used` is told before
+    graded and how many stand already; `finished` gets each new result as soon as it is written. Where nothing is run to
+    get one (another policy, a file that was gone) `rewritten`, if given, gets it instead, and `started` does not count
+    it. `used` is told before
     what it took in seconds of a processor, students' code and grader apart. `scheduler`: the address of a Dask cluster
     that grades in place of `jobs` processes here; `tell` gets a line where it loses a part. `locked`: the caller holds
     the course's lock.
@@ -160,7 +163,8 @@ def grade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs: 
         if not students and len(standing.keys() & needs.keys()) > 1:    # rows that stand are about to be replaced
             backup(course, "grade --force" if force else "grade")
         grades.update_penalties(name, set(chosen) - set(needs))
-        started(len(needs), len(set(chosen)) - len(needs))
+        anew = set() if rewritten is None else {s for s, need in needs.items() if not (need.number or need.earlier)}
+        started(len(needs) - len(anew), len(set(chosen)) - len(needs))
         plan = plan_of(course, whole, layer)
         there = partial(cluster.outcomes, address=scheduler, tell=tell) if scheduler else outcomes
         how: How = partial(there, jobs=jobs or cores())
@@ -174,7 +178,8 @@ def grade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs: 
             used(out.used.students, out.used.grader + time.process_time() - began)
             finished(result)
         for student in needs:
-            finished(settle(course, grades, whole, student).result)
+            result = settle(course, grades, whole, student).result
+            (rewritten if rewritten and student in anew else finished)(result)
     return Shelf(course, name, sorted(set(chosen)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ ALL = sys.maxsize
 NEAREST = 6                 # mistakes listed
 LINES = 40                  # of what a student wrote or printed
 CUT = 400                   # characters of a text, a list or a line
+ITEMS = 12                  # values of one list that are shown on lines of their own
+WIDTH = 100                 # columns
 
 
 def text(found: Explanation, *, full: bool = False, only: int | None = None) -> str:
@@ -46,7 +49,7 @@ def text(found: Explanation, *, full: bool = False, only: int | None = None) -> 
         lines += ["", "what the cell showed", *_quoted(found.output)]
     if found.mutants and only is None:
         lines += ["", *_mutants(found, full)]
-    lines += ["", "what the student reads", *_quoted(notebook_out.message(found.recorded))]
+    lines += ["", "what the student reads", *_message(found.recorded)]
     text = "\n".join(line.rstrip() for line in lines)
     return re.sub(r"\n{3,}", "\n\n", text)
 
@@ -73,7 +76,7 @@ def _head(found: Explanation) -> Iterator[str]:
         yield (f"careful: the replay gives another verdict, {again['score']:g} points, {printable(again['reason'])} "
                f"(other: {', '.join(found.differs)}); " + ("see above for what has changed" if found.warnings else
                "the code answers differently from run to run, or close to a time limit"))
-        yield from _quoted(notebook_out.message(again))
+        yield from _message(again)
 
 
 def _row(found: Explanation, draw: DrawReplay) -> str:
@@ -95,7 +98,7 @@ def _detail(draw: DrawReplay, limit: int) -> Iterator[str]:
     for name, value in draw.args.items():
         yield from _value(name, value, limit)
     if draw.failure:
-        yield printable(f"  {draw.failure}"[:CUT])
+        yield from _wrapped(draw.failure[:CUT], "  ")
         yield from _quoted("\n".join(draw.traceback))
     if draw.printed:
         yield "  printed, when it was called once more:"
@@ -103,7 +106,7 @@ def _detail(draw: DrawReplay, limit: int) -> Iterator[str]:
     for result in draw.results:
         yield from _result(draw, result, limit)
     for part, said in draw.judged.items():
-        yield printable(f"  {part}: {said}"[:CUT])
+        yield from _wrapped(f"{part}: {said}"[:CUT], "  ")
 
 
 def _result(draw: DrawReplay, result: ResultReplay, limit: int) -> Iterator[str]:
@@ -113,7 +116,7 @@ def _result(draw: DrawReplay, result: ResultReplay, limit: int) -> Iterator[str]
     if result.right:
         yield printable(f"  {result.name}: right{_largest(result.differences)}")
     for sentence in dict.fromkeys(filter(None, (result.form, result.sentence))):
-        yield printable(f"  {result.name}: {sentence}{_largest(result.differences)}"[:CUT])
+        yield from _wrapped(f"{result.name}: {sentence}{_largest(result.differences)}"[:CUT], "  ")
     if limit == ALL or not result.right:
         yield from _value(f"{result.name} expected", result.want, limit)
         yield from _value(f"{result.name} got", result.got, limit)
@@ -169,20 +172,50 @@ def _mutants(found: Explanation, full: bool) -> Iterator[str]:
         yield f"  ... and {len(found.mutants) - len(rows) + 1} more (--full)"
 
 
-def _value(name: str, value: Any, limit: int) -> Iterator[str]:
-    """A value's form, and its entries where they are at most `limit`."""
+def _value(name: str, value: Any, limit: int, indent: str = "  ") -> Iterator[str]:
+    """A value's form, and its entries where they are at most `limit`; the arrays of a list on lines of their own."""
     if isinstance(value, np.ndarray) and value.ndim:
-        yield printable(f"  {name}: {value.shape} {value.dtype}")
+        yield printable(f"{indent}{name}: {value.shape} {value.dtype}")
         if value.size <= limit:
             exact = {"precision": 17, "floatmode": "unique"} if limit == ALL else {"precision": 6}
-            body = np.array2string(value, threshold=value.size + 1, max_line_width=100, **exact)
-            yield from (printable(f"    {line}") for line in body.split("\n"))
+            room = WIDTH - len(indent) - 2
+            body = np.array2string(value, threshold=value.size + 1, max_line_width=room, **exact)
+            yield from (printable(f"{indent}  {line}") for line in body.split("\n"))
     elif isinstance(value, (bool, int, float, np.generic, np.ndarray, type(None))):
-        yield printable(f"  {name}: {value}"[:CUT])
+        yield from _wrapped(f"{name}: {value}"[:CUT], indent)
+    elif type(value) in (list, tuple, dict) and len(indent) < 20 and _holds_arrays(value):
+        yield printable(f"{indent}{name}: {described(value)} of {len(value)}")
+        items = list(value.items() if type(value) is dict else enumerate(value))
+        shown = items if limit == ALL else items[:ITEMS]
+        for key, item in shown:
+            yield from _value(f"[{key!r}]"[:40], item, limit, indent + "  ")
+        if len(shown) < len(items):
+            yield f"{indent}  ... and {len(items) - len(shown)} more (--full)"
     else:
-        with np.printoptions(precision=6, threshold=SMALL, linewidth=100):
-            body = repr(value)
-        yield printable(f"  {name}: {described(value)}, " + " ".join(body.split())[:None if limit == ALL else CUT])
+        with np.printoptions(precision=6, threshold=SMALL, linewidth=WIDTH):
+            body = " ".join(repr(value).split())
+        yield from _wrapped(f"{name}: {described(value)}, {body}"[:None if limit == ALL else CUT], indent)
+
+
+def _holds_arrays(value: Any) -> bool:
+    """Is there an array in a list, a tuple or a dict, or in one inside of it?"""
+    if isinstance(value, np.ndarray):
+        return bool(value.ndim)
+    if type(value) is dict:
+        return any(map(_holds_arrays, value.values()))
+    return type(value) in (list, tuple) and any(map(_holds_arrays, value))
+
+
+def _wrapped(line: str, indent: str) -> Iterator[str]:
+    """A line of ours, continued with more indentation where it is too long for a terminal."""
+    yield from textwrap.wrap(printable(line), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ",
+                             break_on_hyphens=False) or [indent]
+
+
+def _message(cell: dict[str, Any]) -> Iterator[str]:
+    """The feedback of a cell, in lines that fit a terminal."""
+    lines = notebook_out.message(cell).rstrip("\n").split("\n")
+    yield from _quoted("\n".join(part for line in lines for part in textwrap.wrap(line, WIDTH - 4) or [""]))
 
 
 def _quoted(body: str, full: bool = False) -> Iterator[str]:

@@ -101,6 +101,7 @@ class _Maker:
         self.course, self.tell, self.upgrade, self.fresh = course, tell, upgrade, fresh
         self.did: dict[str, list[str]] = {"made": [], "updated": [], "kept": [], "unchanged": [], "waiting": []}
         self.written = changes.written(course)
+        self.newer = False          # something is newer than what was kept
 
     def make(self, found: list[Path]) -> dict[str, list[str]]:
         parts = self._parts(found)
@@ -177,7 +178,10 @@ class _Maker:
             before = part.states[path]
             if before == EDITED:
                 self.did["kept"].append(path)
-                self.tell(f"kept     {path}: edited here")
+                newer = hash_of(text) != self.written.get(path)
+                self.newer |= newer
+                self.tell(f"kept     {path}: edited here" + (". A newer one is there: to take it, move the edited file "
+                                                             "away and give the command again" if newer else ""))
                 continue
             self.written[path] = hash_of(text)
             if before == SAME:
@@ -188,9 +192,15 @@ class _Maker:
 
     def _keep(self, part: Part) -> bool:
         """Say what is kept although it could be newer; returns whether that is the whole part."""
-        if part.kept or part.note:
+        if part.kept or part.newer:
             self.did["kept"].append(part.name)
-            self.tell(f"kept     {part.name}: {part.kept}" if part.kept else f"kept     {part.note}")
+            self.newer = True
+        if part.kept:
+            self.tell(f"kept     {part.name}: {part.kept}")
+        for path, newer in part.newer.items() if not part.kept else ():
+            both = f"{shlex.quote(str(self.course.root / path))} {shlex.quote(str(newer))}"
+            self.tell(f"kept     {path}: edited here. The newer one is {newer}: diff {both} compares them; to take it, "
+                      "move the edited file away and give --upgrade again")
         return bool(part.kept)
 
     def _done(self, what: str, path: str) -> None:
@@ -225,7 +235,7 @@ class _Maker:
             self.tell(f"newer here: {names}. Nothing of it was changed; autograder course {where} --upgrade shows "
                       "what changes, backs up and brings it up to date (with --dry-run it only shows)")
         elif not (self.did["made"] or self.did["updated"]):
-            self.tell(f"{where} is up to date")
+            self.tell(f"{where} is up to date" + (", but for what is kept" if self.newer else ""))
 
 
 def generate_release(course: Course, name: str) -> None:

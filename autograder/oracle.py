@@ -8,6 +8,7 @@ The seed decides every draw, so a regrade repeats. Explaining (mutants, sentence
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 import traceback
@@ -40,7 +41,7 @@ __all__ = ["CellResult", "Misconception", "PartResult", "generator", "grade_cell
 DRAW_SECONDS, CELL_SECONDS, SPARE_SECONDS = 2.0, 10.0, 20.0
 EMPTY_DRAWS = 3             # so many draws without an answer, and the function counts as not written
 FORM_SHARE = 0.5            # right values in a wrong form earn at most this share
-CONSTANT = "the result is all 0, all 1 or an argument, on every draw"
+CONSTANT = "the result is all 0, all 1 or an argument, on every draw, or the same on all"
 
 
 def generator(seed: str, *spawn: int) -> np.random.Generator:
@@ -250,9 +251,12 @@ class _Grading:
     # ----- Parts
 
     def is_constant(self) -> bool:
-        """Is every result on every draw a constant or an argument? Such a function earns nothing, not even its shape:
-        zeros of the right shape say nothing about it, and gradients that are short stay as they are."""
+        """Is every result on every draw a constant or an argument, or the same on all? It earns nothing, not even its
+        shape: zeros of the right shape say nothing about a function, and gradients that are short stay as they are."""
         came = [o for o in self.outcomes if o.got is not None and o.want]
+        if len(came) == len(self.outcomes) > 2 and all(o.in_form() and identical(o.got, came[0].got) for o in came):
+            if not all(identical(o.want, came[0].want) for o in came):
+                return True                 # learned by heart, such as weights that once were trained
         return bool(came) and all(is_constant(g, o.draw.args) for o in came for g in o.got or []) and not all(
             is_constant(w, o.draw.args) for o in came for w in o.want)
 
@@ -300,12 +304,16 @@ class _Grading:
         if got is None:
             form = next((wording.named(check, k, v.form.sentence) for k, v in enumerate(o.verdicts) if v.form), "")
             return dict.fromkeys(names, form or wording.failed(check, o) or "it was not called any more")
-        one = len(check.names) == 1
+        came, due, sure = (v[0] if len(check.names) == 1 else tuple(v) for v in (got, want, o.want))
         assert check.judge is not None
         try:
-            said = check.judge(got[0] if one else tuple(got), o.draw, want[0] if one else tuple(want), self.value)
+            said = check.judge(came, o.draw, due, self.value)
         except StudentFailure as failure:
             return dict.fromkeys(names, f"a function that it needs fails ({type(failure).__name__})")
+        except Exception:           # of the right form, and yet no answer: a node that the graph has not
+            with contextlib.suppress(StudentFailure):
+                check.judge(sure, o.draw, sure, self.value)     # raises where the fault is the Check's
+            return dict.fromkeys(names, "what came cannot be judged: it holds a value that is not among the answers")
         if unknown := set(said) - set(names):
             raise CheckError(f"the judge of {check.function} speaks of unknown parts {sorted(unknown)}")
         return said

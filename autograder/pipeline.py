@@ -140,6 +140,8 @@ def _judge(run: Run, cell: Cell, check: Any, session: Session) -> CellResult:
         return zero(cell, "timeout", why, check)
     right = {c.function for c in run.cells if c.reason == "ok" and not any(n.startswith(CARRIED) for n in c.notes)}
     result = grade_cell(check, session, run.seed(cell.name), run.limits, watch=run.watch, right=right)
+    if result.reason not in ("missing", "not_written"):
+        session.tested(check.function)
     assert cell.spec is not None
     points = cell.spec.points or 0.0
     if result.points != points:     # the gradebook's points count; nbgrader refuses a score above them

@@ -54,7 +54,8 @@ class Roster:
             return None, "not in the roster"
         text, ids = known[0]
         if len(ids) > 1:
-            return None, f"the roster has {len(ids)} students called {text}"
+            return None, (f"the roster has {len(ids)} students called {text}: one with the platform's own numbers, as "
+                          "Moodle's grading worksheet, tells them apart")
         if keys[0][0] in NUMBERS and any(ids.isdisjoint(other) for _, other in known[1:]):
             return None, f"the number {text} is one student's, and the name another's"
         return next(iter(ids)), ""

@@ -1,9 +1,10 @@
 """The trusted side of one submission: run its cells, call its functions, own the clocks.
 
-A session has two child processes, seldom three. The *stage* runs every cell, and what it prints is shown. The *probe*
+A session has two child processes, seldom more. The *stage* runs every cell, and what it prints is shown. The *probe*
 runs the same cells with their output dropped, and its functions are called with drawn inputs. So no process whose
 output a student reads has ever seen an input of a hidden test, and a function that kills its process costs the stage
-nothing. The *witness* is asked about earlier functions when an error is carried forward; it has seen no draw.
+nothing. A *witness* is asked about an earlier function when an error is carried forward; it has seen no draw, and no
+cell that came after that function's test.
 
 All limits count the student's own seconds (see clock.py): what it waits for a processor on a busy machine costs it
 nothing. A process that hangs, dies, floods its folder or sends nonsense is killed; the next use forks a fresh one and
@@ -161,6 +162,8 @@ class Session:
     def __init__(self, worker: Worker, limits: Limits) -> None:
         self._worker, self._limits = worker, limits
         self._stage, self._probe, self._witness = _Role(), _Role(), _Role()
+        self._tested: dict[str, int] = {}               # function -> how many cells were kept at its test
+        self._earlier: dict[int, _Role] = {}            # the witnesses that know so many cells
         self._kept: list[_Cell] = []
         self._sources: dict[str, list[str]] = {}
         self._starts = 0
@@ -179,7 +182,7 @@ class Session:
     def close(self) -> None:
         """Kill the processes and empty their folders. Nothing can be asked afterwards."""
         self._closed = True
-        for role in (self._stage, self._probe, self._witness):
+        for role in (self._stage, self._probe, self._witness, *self._earlier.values()):
             process, role.process = role.process, None
             if process is not None:
                 process.end()
@@ -215,16 +218,22 @@ class Session:
 
         An earlier function that knew what a later one has answered could make that answer right.
         """
-        return self._call(self._witness, name, args, timeout, budget)
+        known = self._tested.get(name)
+        role = self._witness if known is None else self._earlier.setdefault(known, _Role())
+        return self._call(role, name, args, timeout, budget, known=known)
 
     def spoiled(self, name: str, args: tuple[Any, ...], *, timeout: float | None = None,
                 budget: float | None = None) -> tuple[Any, ...]:
         """Call it in the probe, then have its result changed there. See student.Spoiler."""
         return self._call(self._probe, name, args, timeout, budget, spoil=True)[1]
 
+    def tested(self, name: str) -> None:
+        """This function has had its test: `apart` asks for it as it is now. A later cell could make another of it."""
+        self._tested[name] = len(self._kept)
+
     def _call(self, role: _Role, name: str, args: tuple[Any, ...], timeout: float | None, budget: float | None, *,
-              spoil: bool = False) -> tuple[Any, tuple[Any, ...]]:
-        self._caught_up(role)
+              spoil: bool = False, known: int | None = None) -> tuple[Any, tuple[Any, ...]]:
+        self._caught_up(role, known)
         seconds = self._limits.draw if timeout is None else timeout
         reply = self._ask(role, {"op": "call", "name": name, "args": tuple(args), "spoil": spoil}, seconds,
                           f"{name} had not answered after {min(seconds, budget or seconds):g} s", budget)
@@ -251,10 +260,10 @@ class Session:
         role.process = _Process(self._worker, self._limits)
         return role.process
 
-    def _caught_up(self, role: _Role) -> _Process:
-        """The role's process with all kept cells run in it. Raises StudentTimeout and StudentDied."""
+    def _caught_up(self, role: _Role, known: int | None = None) -> _Process:
+        """The role's process with the kept cells run in it, or so many of them. Raises StudentTimeout, StudentDied."""
         process = role.process or self._start(role)
-        while process.done < len(self._kept):
+        while process.done < (len(self._kept) if known is None else known):
             cell = self._kept[process.done]
             process.done += 1
             if cell.spoiled:

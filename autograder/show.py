@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from autograder.prove import Proof
     from autograder.status import AssignmentStatus, StudentStatus
     from autograder.vary import Varied
+
+
+GAP = 2                     # spaces between two columns of a table
+TOTAL, REMARK = 12, 22      # columns that are kept free for the total, and for what is remarked on a submission
 
 
 def _console(stream: TextIO) -> Any:
@@ -37,7 +42,7 @@ class Progress:
     def __init__(self) -> None:
         self._bar: Any = None
         self._task: Any = None
-        self._total = self._done = 0
+        self._total = self._done = self._rewritten = 0
         self._began = self._told = time.perf_counter()
         self._times: deque[float] = deque(maxlen=100)       # when the last ones were done
         self._students = self._grader = 0.0
@@ -51,6 +56,9 @@ class Progress:
             self._bar.stop()
         if self._done:
             self._end()
+        if self._rewritten:
+            self._line(f"{self._rewritten} written anew without running anything: another attempt counts now, or a "
+                       "part of what was written is gone")
 
     def start(self, new: int, old: int) -> None:
         """`new` submissions will be graded, `old` ones stand already."""
@@ -76,13 +84,18 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, advance=1, pace=self.pace())
             if result["status"] != "graded":
-                self._bar.console.print(_reason(result), markup=False, highlight=False)
+                self._bar.console.print(printable(result["student"]) + _reason(result, ": "), markup=False,
+                                        highlight=False)
             return
         score = f"{_number(result['score'])} of {_number(result['max_score'])}"
         self._line(f"[{self._done}/{self._total}] {printable(result['student'])}: {score}" + _reason(result, ": "))
         if now - max(self._told, self._began) >= self.PERIOD and (pace := self.pace()):
             self._told = now
             self._line(pace)
+
+    def rewritten(self, result: Mapping[str, Any]) -> None:
+        """Nothing was run for this submission, and what it stands at was written again."""
+        self._rewritten += 1
 
     def used(self, students: float, grader: float) -> None:
         """Seconds of a processor that the last submission took: the student's code, and the grader around it."""
@@ -100,8 +113,8 @@ class Progress:
 
     def _end(self) -> None:
         took = time.perf_counter() - self._began
-        self._line(f"{self._done} submissions in {took:.1f} s ({_rate(self._done / took)}); processor time: students' "
-                   f"code {self._students:.1f} s, grader {self._grader:.1f} s")
+        self._line(f"{counted(self._done, 'submission')} in {took:.1f} s ({_rate(self._done / took)}); processor time: "
+                   f"students' code {self._students:.1f} s, grader {self._grader:.1f} s")
         held = {kind: n for kind, n in self._layers.most_common() if kind}
         self._line("sandbox: " + "; ".join(f"{kind} ({n})" if len(held) > 1 else kind for kind, n in held.items()))
 
@@ -128,9 +141,30 @@ def table(results: Sequence[Mapping[str, Any]]) -> None:
         got = {key: _number(c["score"]) for key, c in named.items()}
         found.append((printable(r["student"]), got, float(r["score"]), _remark(r)))
     out_of = _number(results[0]["max_score"])
-    grid(["student", *cells.values(), f"total /{out_of}", ""],
-         [[student, *(got.get(c, "") for c in cells), _number(score), remark] for student, got, score, remark in found])
-    print(f"{len(found)} submissions, mean {sum(score for _, _, score, _ in found) / len(found):.1f} of {out_of}")
+    head, shown = _fitting(cells, [got for _, got, _, _ in found], max(len(student) for student, *_ in found))
+    grid(["student", *head, f"total /{out_of}", ""],
+         [[student, *(got.get(c, "") for c in shown), _number(score), remark] for student, got, score, remark in found])
+    print(f"{counted(len(found), 'submission')}, mean {sum(score for _, _, score, _ in found) / len(found):.1f} of "
+          f"{out_of}")
+
+
+def _fitting(cells: Mapping[tuple[str, str], str], scores: Sequence[Mapping[tuple[str, str], str]],
+             student: int) -> tuple[list[str], list[tuple[str, str]]]:
+    """Headings and cells of the table's columns: all of them in a pipe and where a terminal has the room, otherwise
+    numbers under a legend, as many as there is room for. `student`: the width of the first column."""
+    console = _console(sys.stdout)
+    names, keys = list(cells.values()), list(cells)
+    room = 0 if console is None else console.width - max(student, len("student")) - TOTAL - REMARK
+    if console is None or sum(len(name) + GAP for name in names) <= room:
+        return names, keys
+    wide = max([len(got.get(key, "")) for got in scores for key in keys] + [len(str(len(keys)))]) + GAP
+    fit = max(1, min(len(keys), room // wide))
+    legend = "  ".join(f"{i}:\xa0{name}".replace(" ", "\xa0") for i, name in enumerate(names[:fit], 1))
+    for line in textwrap.wrap(legend, console.width, break_long_words=False, break_on_hyphens=False):
+        print(line.replace("\xa0", " "))
+    if fit < len(keys):
+        print(f"{len(keys) - fit} more in a wider window")
+    return [str(i) for i in range(1, fit + 1)], keys[:fit]
 
 
 def failures(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -148,8 +182,9 @@ def status(rows: Sequence[AssignmentStatus], last_backup: str | None) -> None:
     def score(value: float | None) -> str:
         return "" if value is None else _number(value)
 
-    grid(["assignment", "submitted", "graded", "waiting", "by hand", "unreadable", "errors", "mean", "median", "of",
-          "last graded (UTC)", ""],
+    head = ["assignment", "submitted", "graded", "waiting", "cells by hand", "unreadable", "errors", "mean", "median",
+            "of", "last graded (UTC)", ""]
+    grid(head,
          [[printable(r.assignment), *(str(n) for n in (r.submitted, r.graded, r.waiting, r.manual, r.unreadable,
                                                        r.errors)),
            score(r.mean), score(r.median), score(r.max_score), _minute(r.last_graded),
@@ -164,12 +199,12 @@ def students(rows: Sequence[StudentStatus]) -> None:
     def number(value: float | None) -> str:
         return "" if value is None else _number(value)
 
-    head = ["student", "score", "of", "penalty", "by hand", "attempt", "handed in (UTC)", "hours late", "status"]
+    head = ["student", "score", "of", "penalty", "cells by hand", "attempt", "handed in (UTC)", "hours late", "status"]
     grid(head, [[printable(r.student), number(r.score), number(r.max_score), number(r.penalty or None),
                  number(r.manual or None), f"{r.attempt} of {r.attempts}" if r.attempts else "", _minute(r.submitted),
                  number(r.late_hours or None), printable(", ".join([r.status, *r.incidents]))] for r in rows],
          left={0, 6, 8})
-    print(f"{len(rows)} submissions")
+    print(counted(len(rows), "submission"))
 
 
 def _minute(time: str | None) -> str:
@@ -196,7 +231,8 @@ def proofs(found: Sequence[tuple[Check, Proof]]) -> None:
     right = sum(1 + len(check.variants) for check, _ in found)
     unseen = sum(not n for _, proof in found for n in proof.noticed.values())
     faults = sum(len(proof.faults) for _, proof in found)
-    print(f"{len(rows)} mistakes ({unseen} pass the visible test), {right} right answers, {faults} faults")
+    print(f"{counted(len(rows), 'mistake')} ({unseen} pass{'es' if unseen == 1 else ''} the visible test), "
+          f"{counted(right, 'right answer')}, {counted(faults, 'fault')}")
 
 
 def varied(made: Varied) -> None:
@@ -209,7 +245,7 @@ def varied(made: Varied) -> None:
     for text in made.stays:
         print(f"not varied: {text}")
     if made.blocks:
-        print(f"blocks: {len(made.blocks)} of your texts replaced at {sum(made.blocks.values())} places")
+        print(f"blocks: {len(made.blocks)} of your texts replaced at {counted(sum(made.blocks.values()), 'place')}")
     else:
         print("not varied: the order of blocks inside of an array (gates in one matrix) and of results. They are yours "
               "to choose: [blocks] of --names says which texts become which, docs/instructors.md has an example")
@@ -248,7 +284,15 @@ def _reason(result: Mapping[str, Any], before: str = "") -> str:
 
 
 def _rate(per_second: float) -> str:
-    return f"{per_second:.1f} a second" if per_second >= 1 else f"one in {1 / max(per_second, 1e-9):.0f} s"
+    if per_second >= 0.95:
+        return f"{per_second:.1f} a second"
+    seconds = 1 / max(per_second, 1e-9)
+    return f"one in {seconds:.{1 if seconds < 10 else 0}f} s"
+
+
+def counted(n: int, what: str) -> str:
+    """A number and its noun: 1 submission, 2 submissions."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _number(value: Any) -> str:

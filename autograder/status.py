@@ -38,7 +38,7 @@ class AssignmentStatus:
     waiting: int                # never graded, or changed since
     outdated: int               # graded by other checks, limits or another version than there are now
     unreadable: int             # graded 0, because there was nothing to run
-    manual: int                 # with a cell that waits for a person
+    manual: int                 # cells of all of them that wait for a person
     errors: int                 # where the grader itself failed
     mean: float | None
     median: float | None
@@ -97,7 +97,7 @@ def _assignment(course: Course, book: sqlite3.Connection, name: str) -> Assignme
         name, submitted=len(rows), graded=len(results), waiting=sum(r.status in ("waiting", "changed") for r in rows),
         outdated=sum(found.outdated(r) for r in results),
         unreadable=sum(r.get("status") in pipeline.EMPTY for r in results),
-        manual=sum(bool(r.manual) for r in rows), errors=sum(pipeline.ERROR in r.incidents for r in rows),
+        manual=sum(r.manual for r in rows), errors=sum(pipeline.ERROR in r.incidents for r in rows),
         mean=round(statistics.fmean(scores), 2) if scores else None,
         median=round(statistics.median(scores), 2) if scores else None,
         max_score=found.whole.points if found.whole else None,

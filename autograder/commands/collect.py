@@ -6,7 +6,7 @@ import click
 
 from autograder import collect as collection
 from autograder.cli import emit, folder_argument, json_option, say
-from autograder.show import grid, printable
+from autograder.show import counted, grid, printable
 
 
 @click.command("collect")
@@ -56,5 +56,6 @@ def _table(got: collection.Collected) -> None:
     if rows:
         grid(["student", "file", "time (UTC)", "late", "", ""], rows, left=range(6))
     counts = {state: got.count(state) for state in collection.STATES}
-    click.echo(f"{len(rows)} hand-ins ({got.format}): " + ", ".join(f"{n} {state}" for state, n in counts.items() if n)
-               if rows else f"nothing to collect ({got.format})")
+    states = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+    click.echo(f"{counted(len(rows), 'hand-in')} ({got.format}): {states}" if rows
+               else f"nothing to collect ({got.format})")

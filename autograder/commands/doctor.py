@@ -13,8 +13,9 @@ from autograder.cli import emit, json_option
 @click.option("--assignment", default="", metavar="NAME", help="With --attack. Default: the one whose cells it has.")
 @click.option("--sandbox", "layer", type=click.Choice(["auto", "bwrap+landlock", "landlock", "bwrap", "none"]),
               help="With --attack. Default: auto.")
+@click.option("--verbose", is_flag=True, help="Also say what each attack ran into.")
 @json_option
-def command(notebook: Path | None, assignment: str, layer: str | None, as_json: bool) -> int:
+def command(notebook: Path | None, assignment: str, layer: str | None, verbose: bool, as_json: bool) -> int:
     """Attack the sandbox on this machine and say which layers hold.
 
     Says what to install where one is missing. Exit code 1 where none works, or where the notebook given by --attack
@@ -47,5 +48,5 @@ def command(notebook: Path | None, assignment: str, layer: str | None, as_json: 
     if as_json:
         emit([dataclasses.asdict(f) for f in findings])
     else:
-        click.echo(physician.format(findings))
+        click.echo(physician.format(findings, verbose=verbose))
     return 0 if any(f.protection == physician.AVAILABLE and f.holds for f in findings) else 1

@@ -6,7 +6,7 @@ import click
 
 from autograder.cli import emit, folder_argument, json_option, say
 from autograder.export import FORMATS, export
-from autograder.show import printable
+from autograder.show import counted, printable
 
 
 @click.command("export")
@@ -40,6 +40,6 @@ def command(folder: Path, assignment: str, kind: str, out: Path | None, template
         for path in did.paths[:1] if kind == "gradescope" else did.paths:
             click.echo(str(path))
     graded = sum(g.score is not None for g in did.grades)
-    say(f"{graded} scores of {len(did.grades)} students")
+    say(f"{counted(graded, 'score')} of {counted(len(did.grades), 'student')}")
     for note in did.notes:
         say(printable(note))

@@ -22,9 +22,9 @@ from autograder.cli import emit, folder_argument, json_option, say
 @json_option
 def command(folder: Path, assignment: str, students: tuple[str, ...], hand_out: bool, archive: Path | None,
             jobs: int | None, force: bool, as_json: bool) -> None:
-    """Make the feedback pages of ASSIGNMENT: DIR/feedback/STUDENT/ASSIGNMENT.
+    """Make the feedback pages of ASSIGNMENT, a folder a student.
 
-    nbgrader's pages, with what was resolved since the last attempt.
+    nbgrader's pages in DIR/feedback/STUDENT/ASSIGNMENT, with what was resolved since the last attempt.
 
     \b
     Example:
@@ -58,8 +58,9 @@ def command(folder: Path, assignment: str, students: tuple[str, ...], hand_out: 
         emit({"new": made.new, "unchanged": made.unchanged, "failed": made.failed, "released": made.released,
               "not_released": made.not_released, "zip": str(archive) if archive else None})
     else:
-        click.echo(f"{len(made.new)} pages made, {len(made.unchanged)} unchanged: {folder / 'feedback'}")
+        pages = show.counted(len(made.new), "page")
+        click.echo(f"{pages} made, {len(made.unchanged)} unchanged: {folder / 'feedback'}")
         if archive:
-            click.echo(f"{len(made.students)} students in {archive}")
+            click.echo(f"{show.counted(len(made.students), 'student')} in {archive}")
     if made.failed:
         raise SystemExit(1)

@@ -43,8 +43,8 @@ def command(folder: Path, assignment: str, students: tuple[str, ...], jobs: int 
     with show.Progress() as progress:
         try:
             results = run_all(folder, assignment, students=students, jobs=jobs, layer=layer, force=force,
-                              started=progress.start, finished=progress.step, used=progress.used,
-                              scheduler=scheduler, tell=progress.tell)
+                              started=progress.start, finished=progress.step, rewritten=progress.rewritten,
+                              used=progress.used, scheduler=scheduler, tell=progress.tell)
         except NoSandbox as e:
             raise AutograderError(str(e)) from None
     if as_json:

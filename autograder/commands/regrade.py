@@ -19,7 +19,7 @@ from autograder.errors import AutograderError
 @json_option
 def command(folder: Path, assignment: str, students: tuple[str, ...], dry_run: bool, jobs: int | None,
             layer: str | None, as_json: bool) -> None:
-    """Grade ASSIGNMENT again with the seeds of before, and show which scores change.
+    """Grade again with the seeds of before; show which scores change.
 
     Manual scores and comments stay. The gradebook is backed up to DIR/.autograder/backups first.
 

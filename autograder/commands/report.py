@@ -17,10 +17,10 @@ from autograder.cli import emit, folder_argument, json_option
 @json_option
 def command(folder: Path, assignment: str, out: Path | None, title: str, anonymous: bool, explain: bool,
             as_json: bool) -> None:
-    """Write the class report of ASSIGNMENT, one HTML page; its path goes to stdout.
+    """Write the class report of ASSIGNMENT, one HTML page.
 
-    Scores, hardest checks, misconceptions with examples, incidents, near-identical submissions. It names students
-    (but for --anonymous): it is for the instructor.
+    Its path goes to stdout. Scores, hardest checks, misconceptions with examples, incidents, near-identical
+    submissions. It names students (but for --anonymous): it is for the instructor.
 
     \b
     Example:

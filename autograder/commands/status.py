@@ -15,8 +15,8 @@ from autograder.cli import emit, folder_argument, json_option
 def command(folder: Path, assignment: str | None, as_json: bool) -> None:
     """List the assignments, or the submissions of one.
 
-    Handed in, graded, waiting for `grade`, waiting for a person, errors of the grader, scores, and what was graded by
-    other checks than there are now. With ASSIGNMENT a row a student, with points by hand and late penalties.
+    Handed in, graded, waiting for `grade`, cells that wait for a person, errors of the grader, scores, and what was
+    graded by other checks than there are now. With ASSIGNMENT a row a student, also with late penalties.
 
     \b
     Example:

@@ -14,7 +14,7 @@ from autograder.cli import emit, json_option, say
 @click.option("--names", type=click.Path(path_type=Path, dir_okay=False), help="A TOML file with names of your own.")
 @json_option
 def command(assignment: Path, term: str, out: Path, names: Path | None, as_json: bool) -> None:
-    """Make a term's version of an assignment: other names, other order.
+    """Make a term's version of an assignment: new names and order.
 
     Functions and arguments get other names and another order; hints, tests, mistakes and variants go with them. Last
     year's published solution then does not pass. --names has tables [functions] and [arguments] (old = "new"),

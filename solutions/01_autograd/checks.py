@@ -158,7 +158,7 @@ value.variant("the standard library's functions", NAMES + """
 
 def judge_order(order, draw, want, call):
     """Any order is right in which each node that counts stands once, after all its parents."""
-    parents, _ = draw.args
+    parents, root = draw.args
     once = None
     if sorted(order) != sorted(want):
         twice, missing = len(order) > len(set(order)), not set(want) <= set(order)
@@ -167,7 +167,9 @@ def judge_order(order, draw, want, call):
                 "a node is listed that the root was not made from")
     place = {node: k for k, node in reversed(list(enumerate(order)))}
     late = any(place.get(p, len(order)) > k for k, node in enumerate(order) for p in parents[node])
-    first = "a node stands before one of its parents" if late or not order else None
+    first = "a node stands before one of its parents" if late else None
+    if root not in order:               # a leaf, as often as there are nodes, has no parents to stand before
+        first = "the root is not in the list"
     return {"each node once": once, "parents first": first,
             "diamonds and deep graphs": once or first if deep(draw) else None}
 

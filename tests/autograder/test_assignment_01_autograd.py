@@ -30,6 +30,15 @@ def test_any_right_order_is_right():
                                                         "diamonds and deep graphs"] or draw["3,000 nodes in a row"]
 
 
+def test_a_leaf_as_often_as_there_are_nodes_is_no_order():
+    """A node without parents stands before none of them: without the root, such a list says nothing."""
+    check = assignment(NAME).checks["topo-order-test"]
+    for draw in check.drawn(np.random.default_rng(0)):
+        want = check.reference()(*draw.args)
+        said = check.judge([max(n for n in want if not draw.args[0][n])] * len(want), draw, want, None)
+        assert said["parents first"] and said["each node once"]
+
+
 def test_a_numerical_derivative_does_not_pass_for_the_gradient_of_the_loss():
     source = """
 def softmax_cross_entropy(z, t):

@@ -14,6 +14,7 @@ import pytest
 from nbgrader.utils import determine_grade
 
 from autograder import attempts, driver, sheet
+from autograder.__main__ import main
 from autograder.course import Course, read_json
 from autograder.errors import AutograderError, CourseError
 from tests.autograder.grading_help import answer, copy_course, hand_in, release, scores, solved, totals
@@ -141,6 +142,18 @@ def test_a_changed_test_of_the_course_is_no_new_attempt_and_old_ones_are_graded_
     ran.clear()
     grade(course)
     assert ran == []
+
+
+def test_a_log_has_a_line_for_what_was_run_and_one_for_all_that_was_written_anew(
+        mini_with_three: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings(mini_with_three, "best")
+    hand_in(mini_with_three, "new", solved(mini_with_three, A), A)
+    assert main(["grade", str(mini_with_three), A, "--jobs", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "[1/1] new: 10 of 10" in said and "ada: " not in said and "1 submission in" in said
+    assert "1 written anew without running anything" in said
+    assert main(["grade", str(mini_with_three), A]) == 0
+    assert "anew" not in capsys.readouterr().err
 
 
 def test_only_what_the_policy_looks_at_is_graded_again(mini_with_three: Path, monkeypatch: pytest.MonkeyPatch) -> None:

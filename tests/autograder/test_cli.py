@@ -30,6 +30,7 @@ def test_help_fits_a_screen_and_has_an_example(verb: str | None, capsys: pytest.
     assert main([verb, "--help"] if verb else ["--help"]) == 0
     out, err = lines(capsys)
     assert len(out) <= 24 and not err
+    assert all(len(line) <= 80 and not line.endswith("...") for line in out[1:] if verb is None)
     assert any(line.strip() == "Example:" for line in out)
 
 
@@ -212,7 +213,7 @@ def test_check_says_what_each_mistake_costs_and_names_a_fault(
         ["double", "square", "4", "of", "4", "2", "of", "2", "2", "of", "2", "fails"],
         ["total", "mean", "4", "of", "6", "2", "of", "2", "2", "of", "2", "fails"],
         ["total", "other_axis", "6", "of", "6", "2", "of", "2", "2", "of", "2", "passes"],
-        ["3", "mistakes", "(1", "pass", "the", "visible", "test),", "2", "right", "answers,", "0", "faults"]]
+        ["3", "mistakes", "(1", "passes", "the", "visible", "test),", "2", "right", "answers,", "0", "faults"]]
     assert not err
 
     with (folder / "checks.py").open("a") as file:

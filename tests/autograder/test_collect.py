@@ -414,6 +414,30 @@ def test_a_link_in_the_place_of_a_students_folder_is_not_written_through(
     assert states(got) == {"ada": LEFT} and not list((tmp_path / "elsewhere").iterdir())
 
 
+def test_a_dry_run_leaves_even_the_times_of_the_courses_folders(mini: Path, right: bytes, tmp_path: Path) -> None:
+    """It unpacks outside of the course, which may be mounted read-only."""
+    path = pack(tmp_path / "x.zip", {"ada/01_mini.ipynb": (right, NOON), "eve/notes.ipynb": (b"{}", NOON)})
+    folders = [p for p in [mini, *mini.rglob("*")] if p.is_dir()]
+    before = [p.stat().st_mtime_ns for p in folders]
+    assert states(collect(mini, A, path, dry_run=True)) == {"ada": NEW, "eve": NEW}
+    assert [p.stat().st_mtime_ns for p in folders] == before
+
+
+def test_what_a_better_roster_brings_in_is_no_longer_among_the_uncollected(
+        mini: Path, right: bytes, wrong: bytes, tmp_path: Path) -> None:
+    names = ["Min Kim_2", "Min Kim_3", "Ada Lovelace_1"]
+    path = pack(tmp_path / "m.zip", {f"{who}_assignsubmission_file_/01_mini.ipynb": (data, NOON)
+                                     for who, data in zip(names, [right, right, wrong], strict=True)})
+    kept = mini / ".autograder/uncollected" / A
+    rows = ["Participant 2,Min Kim,k2@uni.de", "Participant 1,Ada Lovelace,ada@uni.de",
+            "Participant 3,Min Kim,k3@uni.de"]
+    for known, left in ((0, 3), (2, 2), (3, 0)):     # with two of them, both Kims lead to the one
+        roster = table(tmp_path / "r.csv", "Identifier,Full name,Email address", *(rows[:known] or ["9,No One,x@y.z"]))
+        collect(mini, A, path, roster_file=roster)
+        assert len(list(kept.rglob("*.ipynb"))) == left
+    assert not kept.exists()
+
+
 # students -------------------------------------------------------------------------------------------------------------
 
 def test_who_is_not_in_the_roster_or_there_twice_is_kept_and_said(
@@ -425,7 +449,9 @@ def test_who_is_not_in_the_roster_or_there_twice_is_kept_and_said(
             ("Ada Lovelace_1", right), ("Min Kim_2", right), ("Nobody Known_3", wrong)])})
     got = collect(mini, A, path, roster_file=roster)
     assert states(got) == {"ada": NEW, "Min Kim (2)": LEFT, "Nobody Known (3)": LEFT}
-    assert [r.notes[0] for r in got.rows[1:]] == ["the roster has 2 students called Min Kim", "not in the roster"]
+    assert [r.notes[0] for r in got.rows[1:]] == [
+        "the roster has 2 students called Min Kim: one with the platform's own numbers, as Moodle's grading worksheet, "
+        "tells them apart", "not in the roster"]
     kept = sorted((mini / ".autograder/uncollected" / A).rglob("*.ipynb"))
     assert sorted(p.read_bytes() for p in kept) == sorted([right, wrong])
     assert any("'../x'" in text for text in got.warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sqlite3
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course import Course
+from autograder.course import Course, write_atomically
 from autograder.errors import AutograderError, Busy, CourseError, UnknownName
 from autograder.make_course import find_solutions, make
 from tests.autograder.assignment_help import NAMES, assignment
@@ -170,3 +171,17 @@ def test_the_course_above_a_folder_is_found(mini: Path, tmp_path: Path) -> None:
     assert Course.find(mini / "checks" / "01_mini").root == mini.resolve()
     with pytest.raises(CourseError, match="lies in no course"):
         Course.find(tmp_path)
+
+
+def test_a_write_that_finds_no_room_leaves_the_old_file_and_no_part_of_the_new_one(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:3])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_atomically(tmp_path / "a.json", "old")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(tmp_path / "a.json", "a new text")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"] and (tmp_path / "a.json").read_text() == "old"

@@ -53,9 +53,18 @@ def test_other_systems_get_advice_and_no_traceback(monkeypatch, system, says):
     assert says in text and "--sandbox none" in text and "container" in text
 
 
-def test_the_text_counts_names_the_default_and_shows_what_is_open():
-    text = doctor.format([Finding("landlock", AVAILABLE, True, "landlock, seccomp, rlimits"),
-                          Finding("landlock", "no TCP", True, "PermissionError"),
-                          Finding("landlock", "no files", False, "read abc...")])
-    assert text.splitlines() == ["landlock (landlock, seccomp, rlimits): 1 of 2 protections hold  <- used by default",
-                                 "    holds  no TCP: PermissionError", "    OPEN   no files: read abc..."]
+def test_the_text_has_a_row_a_protection_names_the_default_and_says_what_is_open():
+    findings = [Finding("bwrap+landlock", AVAILABLE, True, "bwrap, landlock"),
+                Finding("bwrap+landlock", "no TCP", True, "PermissionError"),
+                Finding("bwrap+landlock", "no files", True, "nothing got through"),
+                Finding("landlock", AVAILABLE, True, "landlock, seccomp, rlimits"),
+                Finding("landlock", "no TCP", True, "PermissionError"),
+                Finding("landlock", "no files", False, "read abc...")]
+    text = doctor.format(findings)
+    assert text.splitlines() == [
+        "bwrap+landlock (bwrap, landlock): 2 of 2 protections hold  <- used by default",
+        "landlock (landlock, seccomp, rlimits): 1 of 2 protections hold", "",
+        "bwrap+landlock  landlock  protection", "holds           holds     no TCP",
+        "holds           OPEN      no files", "    landlock: read abc..."]
+    told = doctor.format(findings, verbose=True).splitlines()
+    assert "    bwrap+landlock: nothing got through" in told and "    landlock: PermissionError" in told

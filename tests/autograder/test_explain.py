@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder import driver, pipeline
+from autograder import driver, explain_text, pipeline
 from autograder.__main__ import main
 from autograder.assignment import Assignment
 from autograder.compare import judge
@@ -240,6 +240,17 @@ def test_of_several_notebooks_a_cell_is_named_with_its_own_and_bare_asserts_show
         explain(mini, "ps1", "ada", "why")
     row = next(r for r in status(mini) if r.assignment == "ps1")
     assert (row.submitted, row.graded, row.waiting, row.outdated, row.manual) == (1, 1, 0, 0, 1)
+
+
+def test_the_arrays_of_a_list_have_lines_of_their_own_and_no_line_is_longer_than_a_terminal() -> None:
+    value = [np.arange(12.0).reshape(2, 2, 3) / 7, (np.ones(500), 3), *([np.zeros(2)] * 15)]
+    lines = list(explain_text._value("grads got", value, 24))
+    assert lines[:3] == ["  grads got: a list of 17", "    [0]: (2, 2, 3) float64",
+                         "      [[[0.       0.142857 0.285714]"]
+    assert "    [1]: a tuple of 2" in lines and "      [0]: (500,) float64" in lines and "      [1]: 3" in lines
+    assert lines[-1] == "    ... and 5 more (--full)"
+    for shown in (value, "a word " * 50, {"key": [np.ones(90)]}, list(range(99))):
+        assert all(len(line) <= 100 for line in explain_text._value("x", shown, explain_text.ALL))
 
 
 def test_names_that_there_are_not_are_answered_with_the_nearest(graded: Path) -> None:

@@ -237,7 +237,7 @@ def test_a_page_says_what_was_found_runs_nothing_and_escapes_nothing_twice(mini,
     driver.grade(mini, "01_mini", jobs=1)
     assert run(["feedback", str(mini), "01_mini", "--jobs", "1"]) == 0
     said = capsys.readouterr()
-    assert f"1 pages made, 0 unchanged: {mini / 'feedback'}" in said.out and "feedback pages (1)" in said.err
+    assert f"1 page made, 0 unchanged: {mini / 'feedback'}" in said.out and "feedback pages (1)" in said.err
     text = pages.page(mini, "ada", "01_mini").read_text(encoding="utf-8")
     assert "The sum, not the mean." in text and "What is the sum of two ones?" in text
     body = text[text.index("<body"):]

@@ -330,6 +330,29 @@ def test_a_form_that_cannot_be_repaired_never_reaches_the_judge(value, sentence)
     assert (result.reason, result.score, result.parts[0].sentence) == ("wrong", 0, sentence)
 
 
+def test_a_value_that_a_judge_trips_over_is_wrong_and_no_fault_of_the_check():
+    """It must not look like a faulty test, or a student could have the grade given by hand. A faulty judge does."""
+    check = judged_check()
+    judge, table = check.judge, [0.0, 1.0, 2.0]
+    check.judge = lambda got, *rest: (table[int(got)], judge(got, *rest))[1]
+    assert grade_cell(check, InKernel(check.text.namespace()), SEED).reason == "ok"
+    for value in (1e6, -7.5, np.array(-7.5)):
+        result = grade_cell(check, InKernel(check.text.namespace() | {"root": lambda n, v=value: v * n}), SEED)
+        assert (result.reason, result.score) == ("wrong", 0)
+        assert "cannot be judged" in result.parts[0].sentence
+    check.judge = lambda got, *rest: table[7]
+    assert grade_cell(check, InKernel(check.text.namespace()), SEED).reason == "check_error"
+
+
+def test_a_result_that_is_the_same_on_every_draw_earns_nothing():
+    """Nor where a judge looks at a property alone: trained weights could be pasted in."""
+    check = judged_check()
+    result = grade_cell(check, InKernel(check.text.namespace() | {"root": lambda n: 1.25}), SEED)
+    assert (result.reason, result.score) == ("wrong", 0)
+    result = grade_cell(check, InKernel(check.text.namespace() | {"root": lambda n: n + 1}), SEED)
+    assert result.score == 3
+
+
 def test_draws_after_a_timeout_earn_nothing_with_a_judge_either():
     check = judged_check()
     check.draws(lambda rng: [Draw((float(n),), {"late": n > 1}) for n in range(1, 5)])

@@ -16,6 +16,7 @@ import nbformat
 import pytest
 
 from autograder import driver, notebook_out, pipeline
+from autograder.__main__ import main
 from autograder.course import Course, read_json
 from autograder.errors import AutograderError, UnknownName
 from tests.autograder.grading_help import answer, by_cell, edit, hand_in, release, scores, solved, totals
@@ -221,6 +222,36 @@ def test_a_killed_run_goes_on(mini: Path) -> None:
     results = grade(mini, finished=lambda r: done.append(r["student"]))
     assert len(done) <= 6 - before + 1 and len(results) == 6
     assert set(totals(mini, A).values()) == {10.0}
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(mini: Path) -> None:
+    """Twice, as `timeout` sends it: one line, no worker left, nothing of Python's about leaked semaphores."""
+    for i in range(6):
+        hand_in(mini, f"s{i}", solved(mini, A), A)
+    run = subprocess.Popen([sys.executable, "-m", "autograder", "grade", str(mini), A, "--jobs", "2"], text=True,
+                           stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).resolve().parents[2])
+    assert run.stderr is not None
+    for line in run.stderr:
+        if line.startswith("[1/6]"):
+            break
+    run.send_signal(signal.SIGTERM)
+    run.send_signal(signal.SIGTERM)
+    out, err = run.communicate(timeout=60)      # ends when the last process that holds the pipes has ended
+    assert (run.returncode, out) == (143, "")
+    assert err.splitlines()[-1] == "autograder: stopped. What is graded stays; the same command goes on from there."
+    assert "semaphore" not in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(("verb", "said"), [("collect", "What is collected stays"),
+                                            ("report", "What is written stays")])
+def test_what_a_stopped_verb_leaves_is_said_in_its_own_words(
+        verb: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Course, "open", stop)
+    assert main([verb, "anywhere", A]) == 130
+    assert f"autograder: stopped. {said}" in capsys.readouterr().err
 
 
 def test_several_workers_give_the_same_as_one(mini: Path) -> None:

@@ -383,6 +383,17 @@ def test_the_witness_has_seen_no_draw(session):
     assert len({p.pid for p in (session._stage.process, session._probe.process, session._witness.process)}) == 3
 
 
+def test_a_witness_knows_no_cell_after_the_functions_test(session):
+    """A later cell could make an earlier function such that the next one is easy: it is asked as it was graded."""
+    session.run_cell("LATER = []\ndef f(x): return x + len(LATER)")
+    session.tested("f")
+    session.run_cell("LATER.append(1)\ndef g(x): return f(x)")
+    assert session.call("f", (1,))[0] == 2 and session.apart("f", (1,))[0] == 1
+    assert session.apart("g", (1,))[0] == 2         # it has had no test yet
+    session.tested("g")
+    assert session.apart("g", (1,))[0] == 2 and session.apart("f", (1,))[0] == 1
+
+
 def test_a_result_that_shares_memory_with_an_argument_is_seen(session):
     session.run_cell("def same(x): return {'y': [x[1:]]}\ndef new(x): return x.copy()")
     x = np.arange(3.0)

@@ -332,6 +332,38 @@ def test_a_terminal_shows_a_bar_with_rate_and_time_left(monkeypatch: pytest.Monk
     assert "a [bold]line[/bold]? beside it" in text
 
 
+@pytest.mark.parametrize(("rate", "said"), [(2.04, "2.0 a second"), (0.98, "1.0 a second"), (0.8, "one in 1.2 s"),
+                                            (0.05, "one in 20 s")])
+def test_a_rate_is_told_in_words_that_fit(rate: float, said: str) -> None:
+    assert show._rate(rate) == said and show.counted(1, "page") == "1 page" and show.counted(0, "page") == "0 pages"
+
+
+@pytest.mark.parametrize(("width", "columns"), [(40, 1), (80, 6), (120, 12), (320, None)])
+def test_a_table_fits_the_terminal_by_numbers_under_a_legend(width: int, columns: int | None,
+                                                             monkeypatch: pytest.MonkeyPatch,
+                                                             capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    cells = [{"grade_id": f"c{i}", "function": f"rnn_function_{i}", "points": 2.5, "score": 1.25} for i in range(12)]
+    rows = [result("ada", cells=cells), result("bob", cells=cells, status="unreadable", notes=["no notebook " * 4])]
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=width)
+    monkeypatch.setattr(show, "_console", lambda stream: console)
+    show.table(rows)
+    printed, shown = capsys.readouterr().out.splitlines(), re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
+    assert all(len(line.rstrip()) <= width for line in [*printed, *shown.splitlines()])
+    head = shown.splitlines()[0].split()
+    if columns is None:
+        assert "rnn_function_11" in head and len(printed) == 1
+    else:
+        assert head == ["student", *map(str, range(1, columns + 1)), "total", "/10"]
+        assert printed[0].startswith("1: rnn_function_0 /2.5")
+        assert ("in a wider window" in "\n".join(printed)) == (columns < 12)
+    monkeypatch.setattr(show, "_console", lambda stream: None)
+    show.table(rows)
+    assert "rnn_function_11 /2.5  total /10" in capsys.readouterr().out
+
+
 # ----- The documents
 
 def test_the_figures_in_the_guide_are_the_measured_ones() -> None:

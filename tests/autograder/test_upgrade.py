@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -138,6 +139,22 @@ def test_an_edited_check_brings_the_release_along(mini: Path, mini_solutions: Pa
     notebook.write_text(notebook.read_text().replace("Twice x.", "Two times x."))
     assert "updated  release/01_mini/01_mini.ipynb and its cells in gradebook.db" in told(mini, mini_solutions)
     assert "Two times x." in json.dumps(release(mini, A))
+
+
+def test_an_edited_check_is_kept_and_the_newer_one_is_named_with_the_way_to_take_it(mini: Path, newer: Path) -> None:
+    checks = mini / "checks" / A / "checks.py"
+    checks.write_text(checks.read_text() + "# mine\n")
+    lines = told(mini, newer, upgrade=True)
+    path = newer / A / "checks.py"
+    both = f"{shlex.quote(str(checks))} {shlex.quote(str(path))}"
+    assert (f"kept     checks/01_mini/checks.py: edited here. The newer one is {path}: diff {both} compares them; to "
+            "take it, move the edited file away and give --upgrade again") in lines
+    assert told(mini, newer, upgrade=True, dry_run=True)[-2:] == [f"'{mini}' is up to date, but for what is kept",
+                                                                  "dry run: nothing was written"]
+    checks.rename(checks.with_suffix(".mine"))
+    told(mini, newer, upgrade=True)
+    assert checks.read_text() == path.read_text()
+    assert told(mini, newer, upgrade=True) == [f"'{mini}' is up to date"]
 
 
 def test_an_assignment_of_several_notebooks_is_made_from_a_folder_of_folders(
