@@ -125,3 +125,15 @@ def is_constant(value: Any, args: tuple[Any, ...]) -> bool:
         array = np.asarray(value)
         return bool((array == 0).all() or (array == 1).all())
     return value is None or value == "" or value == {}
+
+
+def is_thoughtless(value: Any, args: tuple[Any, ...]) -> bool:
+    """Is it a constant, or an array with one number everywhere, or with one number on its diagonal?"""
+    if type(value) in (list, tuple):
+        return all(is_thoughtless(item, args) for item in value)
+    if is_constant(value, args):
+        return True
+    if not isinstance(value, np.ndarray) or value.size < 2:
+        return False
+    square = value.ndim == 2 and value.shape[0] == value.shape[1]
+    return bool((value == value.flat[0]).all() or (square and (value == value.flat[0] * np.eye(len(value))).all()))

@@ -22,7 +22,7 @@ from autograder import wording
 from autograder.carried import Carried
 from autograder.check import Check, Part
 from autograder.compare import judge
-from autograder.draws import CheckError, Draw, identical, is_constant
+from autograder.draws import CheckError, Draw, identical, is_thoughtless
 from autograder.misconception import MORE_DRAWS, Found, Outcome, Search, examples_axis, sentences, tolerance
 from autograder.result import CellResult, Misconception, PartResult
 from autograder.student import (
@@ -41,7 +41,7 @@ __all__ = ["CellResult", "Misconception", "PartResult", "generator", "grade_cell
 DRAW_SECONDS, CELL_SECONDS, SPARE_SECONDS = 2.0, 10.0, 20.0
 EMPTY_DRAWS = 3             # so many draws without an answer, and the function counts as not written
 FORM_SHARE = 0.5            # right values in a wrong form earn at most this share
-CONSTANT = "the result is all 0, all 1 or an argument, on every draw, or the same on all"
+CONSTANT = "the result is one number everywhere or an argument, on every draw, or the same on all"
 
 
 def generator(seed: str, *spawn: int) -> np.random.Generator:
@@ -257,8 +257,8 @@ class _Grading:
         if len(came) == len(self.outcomes) > 2 and all(o.in_form() and identical(o.got, came[0].got) for o in came):
             if not all(identical(o.want, came[0].want) for o in came):
                 return True                 # learned by heart, such as weights that once were trained
-        return bool(came) and all(is_constant(g, o.draw.args) for o in came for g in o.got or []) and not all(
-            is_constant(w, o.draw.args) for o in came for w in o.want)
+        return bool(came) and all(is_thoughtless(g, o.draw.args) for o in came for g in o.got or []) and not all(
+            is_thoughtless(w, o.draw.args) for o in came for w in o.want)
 
     def judge_form(self, state: PartState) -> None:
         """Type, shape and dtype on the draws that brought something, if those are half of all at least.

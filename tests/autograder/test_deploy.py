@@ -11,7 +11,7 @@ import pytest
 
 from autograder import cli
 from autograder.course import Course
-from autograder.exchange import config
+from autograder.nbgrader_api import course_config
 from autograder.roster import read
 
 from .assignment_help import ROOT
@@ -75,5 +75,5 @@ def test_the_line_of_the_exchange_is_what_the_verbs_read(mini: Path) -> None:
     assert line
     with (mini / "nbgrader_config.py").open("a") as file:
         file.write("\n" + line[0] + "\n")
-    assert config(Course.open(mini)).Exchange.root == line[1]
+    assert course_config(Course.open(mini)).Exchange.root == line[1]
     assert "exports/" in (mini / ".gitignore").read_text()
