@@ -31,7 +31,7 @@ def test_the_wheel_holds_no_solution_check_or_test(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     packages = {n.split("/")[0] for n in names if not n.split("/")[0].endswith(".dist-info")}
     assert packages == {"minigrad", "autograder"}
-    assert not [n for n in names if "solution" in n or n.endswith("checks.py") or "test_" in n or "notebook.py" in n]
+    assert not [n for n in names if "solution" in n or n.endswith("/checks.py") or "test_" in n or "notebook.py" in n]
     with zipfile.ZipFile(wheel) as z:
         for n in names:
             if n.endswith(".ipynb"):
