@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -186,18 +187,27 @@ def _parallel(plan: Plan, students: Sequence[str], jobs: int) -> Iterator[Outcom
     try:
         while True:
             while len(waiting) < AHEAD * jobs and (student := next(to_send, None)) is not None:
-                with lean.one_thread():     # a process may start now, and reads this before it loads NumPy
-                    waiting.add(pool.submit(_grade, student))
+                try:
+                    with lean.one_thread():     # a process may start now, and reads this before it loads NumPy
+                        waiting.add(pool.submit(_grade, student))
+                except OSError as e:            # another one died meanwhile; or the machine has no room for one more
+                    raise BrokenProcessPool(str(e)) from e
             if not waiting:
                 return
             ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             while ready:                    # each is let go of when it is written
                 yield ready.pop().result()
     except BrokenProcessPool:
-        return
+        # The pool has ended the processes that it knew; one that was being started when another died waits for ever
+        # for the lock that the dead one held, and the pool for it.
+        _terminate(set(multiprocessing.active_children()) - others)
     except BaseException:       # Ctrl-C, a full disk: do not wait a minute for the notebook that each worker is at
-        for child in set(multiprocessing.active_children()) - others:
-            child.terminate()
+        _terminate(set(multiprocessing.active_children()) - others)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _terminate(children: set[BaseProcess]) -> None:
+    for child in children:
+        child.terminate()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -237,6 +240,42 @@ def test_when_a_process_is_lost_fewer_go_on(monkeypatch: pytest.MonkeyPatch) -> 
     came = list(workers.outcomes(SimpleNamespace(), list("abcdefgh"), 8))      # type: ignore[arg-type]
     assert started == [8, 4, 2] and [o.student for o in came] == list("abcdefgh")
     assert [bool(o.result) for o in came] == [False] * 3 + [True] * 5
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.2])
+def test_a_process_that_dies_while_another_starts_does_not_stop_the_run(
+        pause: float, mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that dies holds the lock of the queue; the new one would wait for it, and the pool for the new one.
+
+    A little later the pool is closed already, and cannot start one.
+    """
+    a_class(mini, 4)
+    spawn = ProcessPoolExecutor._spawn_process
+    killed: list[int] = []
+
+    def late(pool: Any) -> None:
+        if pool._processes and not killed:
+            killed.append(first := next(iter(pool._processes)))
+            wait_for(lambda: not pool._pending_work_items, 20)      # it has graded, and waits for more
+            os.kill(first, signal.SIGKILL)
+            wait_for(lambda: pool._broken, 10)
+            time.sleep(pause)                                       # the pool ends the processes that it knows
+        spawn(pool)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "_spawn_process", late)
+    run = threading.Thread(target=driver.grade, args=(mini, A), kwargs={"jobs": 2}, daemon=True)
+    run.start()
+    run.join(40)
+    for child in multiprocessing.active_children():
+        child.kill()
+    assert not run.is_alive(), "the run hangs"
+    assert killed and totals(mini, A) == {f"s{i:05}": 10.0 for i in range(4)}
+
+
+def wait_for(holds: Callable[[], object], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def test_students_time_is_told_apart_from_the_graders(mini: Path) -> None:
