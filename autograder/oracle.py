@@ -254,11 +254,20 @@ class _Grading:
         """Is every result on every draw a constant or an argument, or the same on all? It earns nothing, not even its
         shape: zeros of the right shape say nothing about a function, and gradients that are short stay as they are."""
         came = [o for o in self.outcomes if o.got is not None and o.want]
-        if len(came) == len(self.outcomes) > 2 and all(o.in_form() and identical(o.got, came[0].got) for o in came):
-            if not all(identical(o.want, came[0].want) for o in came):
-                return True                 # learned by heart, such as weights that once were trained
+        same = len(came) == len(self.outcomes) > 2 and all(o.in_form() and identical(o.got, came[0].got) for o in came)
+        if same and not all(identical(o.want, came[0].want) for o in came):
+            return not self.is_inherited()      # learned by heart, such as weights that once were trained
         return bool(came) and all(is_thoughtless(g, o.draw.args) for o in came for g in o.got or []) and not all(
-            is_thoughtless(w, o.draw.args) for o in came for w in o.want)
+            is_thoughtless(w, o.draw.args) for o in came for w in o.want) and not self.is_inherited()
+
+    def is_inherited(self) -> bool:
+        """Is it what a right function gives around the student's earlier ones, whose mistakes made all alike?"""
+        notes = dict(self.notes)
+        if all(self.carried.explains(range(len(self.outcomes)), k) for k in range(len(self.check.names))):
+            return True
+        self.notes.clear()
+        self.notes.update(notes)
+        return False
 
     def judge_form(self, state: PartState) -> None:
         """Type, shape and dtype on the draws that brought something, if those are half of all at least.

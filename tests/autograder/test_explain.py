@@ -239,7 +239,7 @@ def test_of_several_notebooks_a_cell_is_named_with_its_own_and_bare_asserts_show
     with pytest.raises(AutograderError, match="'why' is graded by hand"):
         explain(mini, "ps1", "ada", "why")
     row = next(r for r in status(mini) if r.assignment == "ps1")
-    assert (row.submitted, row.graded, row.waiting, row.outdated, row.manual) == (1, 1, 0, 0, 1)
+    assert (row.submitted, row.graded, row.waiting, row.outdated, row.manual) == (1, 1, 0, 0, 3)
 
 
 def test_the_arrays_of_a_list_have_lines_of_their_own_and_no_line_is_longer_than_a_terminal() -> None:
