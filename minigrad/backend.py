@@ -19,13 +19,14 @@ from .errors import DeviceError, describe
 class Device:
     """One place where arrays live.
 
-    name: "cpu", "strict" or "cuda".  xp: its array namespace.  array: its array type.
+    name: "cpu", "strict" or "cuda".  xp: its array namespace.  array: its array type.  blas: its matrix products
+    (`blas.Blas`).  kernels: what starts its CUDA kernels (`kernels.Launcher`).  Both are None on "cpu".
     """
 
-    __slots__ = ("name", "xp", "array")
+    __slots__ = ("name", "xp", "array", "blas", "kernels")
 
-    def __init__(self, name: str, xp: Any, array: type) -> None:
-        self.name, self.xp, self.array = name, xp, array
+    def __init__(self, name: str, xp: Any, array: type, blas: Any = None, kernels: Any = None) -> None:
+        self.name, self.xp, self.array, self.blas, self.kernels = name, xp, array, blas, kernels
 
     def __repr__(self) -> str:
         return f"device('{self.name}')"
@@ -61,16 +62,25 @@ def device(name: str | Device) -> Device:
         return name
     if name not in _devices:
         if name == "strict":
-            from . import strict
-            _devices[name] = Device(name, strict, strict.ndarray)
+            from . import blas, kernels, strict
+            from .kernels.launcher import Launcher
+            products = blas.Blas(blas.OnStrict())
+            starts = kernels.enter(strict, Launcher(strict.ndarray, products, strict.launch, clusters=True))
+            _devices[name] = Device(name, strict, strict.ndarray, products, starts)
         elif name == "cuda":
             ok, reason = cuda_status()
             if not ok:
-                raise DeviceError(describe("device 'cuda' cannot be used.", reason=reason,
-                                           fix="install the extra cuda12 or cuda13 (CuPy 14) and an NVIDIA driver, or "
-                                               "stay on device='cpu'"))
+                from .doctor import why
+                raise DeviceError(describe("device 'cuda' cannot be used.", reason=reason, fix=why(reason)[1]))
             import cupy
-            _devices[name] = Device(name, cupy, cupy.ndarray)
+
+            from . import blas, cuda, kernels
+            from .kernels import compiled
+            from .kernels.launcher import Launcher
+            products = blas.Blas(blas.OnCuda())
+            clusters = int(cupy.cuda.Device().compute_capability) >= 90
+            starts = kernels.enter(cuda, Launcher(cupy.ndarray, products, compiled.run, clusters))
+            _devices[name] = Device(name, cuda, cupy.ndarray, products, starts)
         else:
             raise DeviceError(describe(f"there is no device {name!r}.", fix="use 'cpu', 'cuda', or 'strict' for tests"))
     return _devices[name]
@@ -81,12 +91,13 @@ def cuda_status() -> tuple[bool, str]:
     try:
         import cupy
         if not cupy.is_available():
-            return False, "no CUDA driver or device"
+            raise RuntimeError("no CUDA driver or device")
         x = cupy.arange(4, dtype="f4")
         right = float((x[None] @ x[:, None] + x.sum())[0, 0]) == 20.0
         return right, "usable" if right else "a product of four numbers came out wrong"
     except Exception as error:                       # anything can fail here: driver, toolkit, headers, versions
-        return False, f"{type(error).__name__}: {error}"
+        from .doctor import why
+        return False, why(f"{type(error).__name__}: {error}")[0]
 
 
 def add_at(xp: Any, out: Any, index: Any, values: Any) -> None:

@@ -17,17 +17,21 @@ from __future__ import annotations
 import json
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from .backend import owner
 from .errors import MinigradError, describe
+
+if TYPE_CHECKING:
+    from .kernels.signature import Kernel
 
 _TABLE = json.loads(Path(__file__).with_name("strict_api.json").read_text())
 
@@ -439,3 +443,24 @@ def asarray(a: Any, dtype: Any = None, order: Any = "K", copy: bool | None = Non
 def asnumpy(a: Any) -> np.ndarray:
     """A NumPy copy of a device array, for which the host waits; host data as a NumPy array."""
     return a.get() if isinstance(a, ndarray) else np.asarray(a)
+
+
+# ---------------------------------------------------------------------------------------------- kernels
+
+def twin(kernel: Kernel, grid: int, block: int, args: Sequence[Any], shared: int, cluster: int,
+         macros: dict[str, int]) -> None:
+    """A kernel's work, by the function of its name in the NumPy file beside its source."""
+    module = import_module(f"{__package__}.kernels.{kernel.file.stem}")
+    getattr(module, kernel.name)(*args, **macros)
+
+
+body = twin                                    # the emulator of the tests puts the compiled source in its place
+
+
+def launch(kernel: Kernel, grid: int, block: int, args: Sequence[Any], shared: int, cluster: int,
+           macros: dict[str, int]) -> None:
+    """What a `kernels.Launcher` calls on this device: the kernel works on the arrays' memory, and is one launch."""
+    host = [a._host if isinstance(a, ndarray) else a for a in args]
+    _count("launch", f"kernel {kernel.name}")
+    with np.errstate(all="ignore"):
+        body(kernel, grid, block, host, shared, cluster, macros)
