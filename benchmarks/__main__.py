@@ -73,7 +73,7 @@ BENCHMARKS = {"operations": operations, "tape": tape, "forecasting": forecasting
               "recurrent": recurrent.layers, "characters": recurrent.characters,
               "bahdanau": bahdanau.bahdanau, "transformer": transformer.transformer,
               "decoding": transformer.decoding, "charlm": charlm.to_the_same_loss, "ngrams": ngrams.counting,
-              "skipgram": skipgram.skipgram, "grading": grading.grading}
+              "skipgram": skipgram.skipgram, "grading": grading.grading, "further": grading.further}
 
 
 def _load() -> float | None:

@@ -1,6 +1,7 @@
 """`python -m benchmarks.table`: the recorded results as the Markdown tables that the documents show.
 
-A test holds docs/performance.md equal to them, so that no figure stands there which nobody measured.
+Tests hold docs/performance.md and docs/gpu.md equal to them, so that no figure stands there which nobody measured. Of a
+GPU the newest record counts, results/gpu-*.json, which `python -m benchmarks.gpu` writes; see gpu/page.py.
 """
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+
+from .gpu import page
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -19,8 +22,10 @@ def table(name: str) -> str:
     record = json.loads((RESULTS / f"{name}.json").read_text())
     if "geometric_means" in record:
         return _grid(record)
-    if "a_further_submission" in record:
+    if name == "grading":
         return _grading(record)
+    if name == "further":
+        return _further(record)
     lines = ["| row | ratio | quartiles | ours | theirs | limit |", "|---|---|---|---|---|---|"]
     for r in record["rows"]:
         limit = "" if r["limit"] is None else f"{r['limit']:g}, {'held' if r['held'] else 'missed'}"
@@ -54,26 +59,32 @@ def _grid(record: dict[str, Any]) -> str:
 
 
 def _grading(record: dict[str, Any]) -> str:
-    """Whole commands on a class, and what one more submission costs."""
+    """Whole commands on a class."""
     lines = ["| | `autograder grade` | stock `nbgrader autograde` | times faster | at least |", "|---|---|---|---|---|"]
     for r in record["rows"]:
         lines.append(f"| {r['name']} | {r['ours']:.1f} s | {r['theirs']:.0f} s | {1 / r['ratio']:.1f} | "
                      f"{1 / r['limit']:.0f}, {'held' if r['held'] else 'missed'} |")
+    return "\n".join([*lines, "", _when(record)])
+
+
+def _further(record: dict[str, Any]) -> str:
+    """What one more submission costs."""
     one = record["a_further_submission"]
     text = (f"Between {one['between'][0]} and {one['between'][1]} submissions, one more takes "
             f"{one['wall_seconds'] * 1e3:.0f} ms of the wall; its student's code computes for "
             f"{one['students_processor_seconds'] * 1e3:.0f} ms on one of {record['cores']} cores, so the grader's own "
             f"part is {one['own_wall_seconds'] * 1e3:.0f} ms (limit {record['limit_own_wall_seconds'] * 1e3:.0f}, "
             f"{'held' if record['held'] else 'missed'}).")
-    return "\n".join([*lines, "", text, "", _when(record)])
+    return f"{text}\n\n{_when(record)}"
 
 
 def _when(record: dict[str, Any]) -> str:
     """Date, command, machine."""
     load = record.get("load") or [None, None]
     beside = "" if load[0] is None else f", load {load[0]:g} before and {load[1]:g} after"
-    command = f"python -m benchmarks {record['benchmark']} --pairs {record['rows'][0]['pairs']}"
-    if "a_further_submission" in record:
+    pairs = record["rows"][0]["pairs"] if record["rows"] else len(record["all"])
+    command = f"python -m benchmarks {record['benchmark']} --pairs {pairs}"
+    if record["benchmark"] == "grading":
         command += " --class " + " ".join(r["name"].rpartition(" ")[2] for r in record["rows"])
     return f"{record['date']}, `{command}`, {record['machine']}, {record['cores']} cores{beside}."
 
@@ -84,12 +95,23 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def updated(text: str) -> str:
-    """A document with the tables renewed that stand between `<!-- NAME -->` and `<!-- /NAME -->`."""
-    def renewed(mark: re.Match[str]) -> str:
-        return f"<!-- {mark[1]} -->\n{table(mark[1])}\n<!-- /{mark[1]} -->"
+def names() -> list[str]:
+    """The recorded benchmarks of this module's own kind: all but the runs on a GPU."""
+    return [path.stem for path in sorted(RESULTS.glob("*.json")) if not path.stem.startswith("gpu-")]
 
-    return re.sub(r"<!-- (\w+) -->\n.*?<!-- /\1 -->", renewed, text, flags=re.S)
+
+def updated(text: str) -> str:
+    """A document with the tables renewed that stand between `<!-- NAME -->` and `<!-- /NAME -->`, or `gpu table`.
+
+    Marks with the name of no benchmark are somebody else's.
+    """
+    def renewed(mark: re.Match[str]) -> str:
+        if mark[1] not in ("gpu table", *names()):
+            return mark[0]
+        made = page.table(page.newest(RESULTS)) if mark[1] == "gpu table" else table(mark[1])
+        return f"<!-- {mark[1]} -->\n{made}\n<!-- /{mark[1]} -->"
+
+    return re.sub(r"<!-- (gpu table|\w+) -->\n.*?<!-- /\1 -->", renewed, text, flags=re.S)
 
 
 def main() -> None:
@@ -103,8 +125,9 @@ def main() -> None:
                 path.write_text(new, encoding="utf-8")
                 print(path)
         return
-    for path in sorted(RESULTS.glob("*.json")):
-        print(f"{path.stem}\n\n{table(path.stem)}\n")
+    for name in names():
+        print(f"{name}\n\n{table(name)}\n")
+    print(f"gpu table\n\n{page.table(page.newest(RESULTS))}")
 
 
 if __name__ == "__main__":

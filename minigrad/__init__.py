@@ -4,6 +4,8 @@ import numpy as _np
 from . import errors, nn, ops, ops_more, ops_select, ops_windows, optim
 from .backend import cuda_status, device, generator, manual_seed
 from .backward import detach, grad
+from .blas import allow_tf32
+from .capture import graph
 from .check import compare, gradcheck
 from .create import arange, eye, from_numpy, full, ones, rand, randn, tensor, zeros
 from .debug import debug
@@ -23,8 +25,9 @@ __version__ = "0.1.0"
 float32, float64, int64 = map(_np.dtype, ("float32", "float64", "int64"))
 
 __all__ = [
-    "debug", "explain", "hessian", "hessian_vector_product", "jacobian", "checkpoint", "memory_ledger", "nn", "optim",
-    "viz", "from_dlpack", "load", "save", "cuda_status", "device", "generator", "manual_seed", "detach", "grad",  # noqa: F405
+    "allow_tf32", "graph", "debug", "explain", "hessian", "hessian_vector_product", "jacobian", "checkpoint",
+    "memory_ledger", "nn", "optim", "viz", "from_dlpack", "load", "save", "cuda_status", "device",  # noqa: F405
+    "generator", "manual_seed", "detach", "grad",
     "compare", "gradcheck", "arange", "eye", "from_numpy", "full", "ones", "rand", "randn", "tensor", "zeros",
     "Tensor", "get_default_dtype", "is_grad_enabled", "no_grad", "set_default_dtype", "float32", "float64", "int64",
     *errors.__all__, *ops.__all__, *ops_more.__all__, *ops_select.__all__, *ops_windows.__all__,

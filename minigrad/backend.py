@@ -2,7 +2,7 @@
 
     cpu      NumPy
     strict   a double of CuPy on NumPy that refuses what CuPy refuses: finds GPU mistakes without a GPU
-    cuda     CuPy; imported on first use only, and only here
+    cuda     CuPy (`cuda.py`); imported on first use only
 
 An operation gets its namespace from its tensors' device and never looks at an array's type. Random numbers are drawn on
 the host by one `numpy.random.Generator`, so initial weights and data are the same on every device.
@@ -65,7 +65,7 @@ def device(name: str | Device) -> Device:
             from . import blas, kernels, strict
             from .kernels.launcher import Launcher
             products = blas.Blas(blas.OnStrict())
-            starts = kernels.enter(strict, Launcher(strict.ndarray, products, strict.launch, clusters=True))
+            starts = kernels.enter(Launcher(strict, strict.ndarray, products, strict.launch, True, strict.SHARED))
             _devices[name] = Device(name, strict, strict.ndarray, products, starts)
         elif name == "cuda":
             ok, reason = cuda_status()
@@ -74,12 +74,14 @@ def device(name: str | Device) -> Device:
                 raise DeviceError(describe("device 'cuda' cannot be used.", reason=reason, fix=why(reason)[1]))
             import cupy
 
-            from . import blas, cuda, kernels
+            from . import cuda, kernels
             from .kernels import compiled
             from .kernels.launcher import Launcher
-            products = blas.Blas(blas.OnCuda())
-            clusters = int(cupy.cuda.Device().compute_capability) >= 90
-            starts = kernels.enter(cuda, Launcher(cupy.ndarray, products, compiled.run, clusters))
+            products = cuda.blas
+            chip = cupy.cuda.Device()
+            starts = kernels.enter(Launcher(cuda, cupy.ndarray, products, compiled.run,
+                                            int(chip.compute_capability) >= 90,
+                                            chip.attributes["MaxSharedMemoryPerBlockOptin"]))
             _devices[name] = Device(name, cuda, cupy.ndarray, products, starts)
         else:
             raise DeviceError(describe(f"there is no device {name!r}.", fix="use 'cpu', 'cuda', or 'strict' for tests"))

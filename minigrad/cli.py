@@ -15,6 +15,7 @@ import numpy as np
 
 import minigrad as mg
 
+from . import doctor as gpus
 from . import exercises as handout
 from ._arguments import WRONG_USE, UsageError, parse
 from .errors import DeviceError, MinigradError, StateError
@@ -160,10 +161,11 @@ def doctor(args: argparse.Namespace) -> int:
     """
     gpu, reason = mg.cuda_status()
     extras = {name: find_spec(name) is not None for name in ("matplotlib", "rich", "jupyterlab")}
-    where = handout.source()
+    where, chips = handout.source(), gpus.details() if gpu else None
     report = {"minigrad": mg.__version__, "python": platform.python_version(), "numpy": np.__version__,
               "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-              "gpu": gpu, "gpu_reason": reason, **extras, "exercises": str(where) if where else None}
+              "gpu": gpu, "gpu_reason": reason, "cuda": chips,
+              "gpu_fix": None if gpu else gpus.why(reason)[1], **extras, "exercises": str(where) if where else None}
     if args.json:
         emit(report)
         return OK
@@ -175,8 +177,10 @@ def doctor(args: argparse.Namespace) -> int:
         print(f"{name:<10}  {'there' if extras[name] else f'missing: no {use}.  {install_line(extra)}'}")
     print(f"{'exercises':<10}  {where or 'none in this installation'}")
     print(f"{'gpu':<10}  {'usable: --device cuda' if gpu else f'not usable: {reason}'}")
+    for line in gpus.lines(chips or {}):
+        print(f"{'':<10}  {line}")
     if not gpu:
-        say("A GPU is optional. With an NVIDIA driver: " + install_line("cuda13") + " (or cuda12)")
+        say(f"for the GPU: {report['gpu_fix']}")
     return OK
 
 

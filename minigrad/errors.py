@@ -10,6 +10,7 @@
       IndexRangeError   (IndexError)          an index or id outside of its axis
       StateError        (RuntimeError)        a state_dict that does not fit the model or the optimiser
       NonFiniteError    (FloatingPointError)  a NaN or Inf, under mg.debug(nan=True)
+      GraphError        (RuntimeError)        a step that cannot be captured or replayed by mg.graph
 
 Each is also the built-in error that a reader would try to catch. This file formats; the tape decides when to raise.
 """
@@ -180,6 +181,39 @@ class NonFiniteError(MinigradError, FloatingPointError):
     """
 
 
+class GraphError(MinigradError, RuntimeError):
+    """A step that `mg.graph` cannot capture, or a call that does not fit what was captured.
+
+    A replay starts kernels and runs no Python, so a step must not look at values, copy from the host or draw there, and
+    what it keeps from call to call must stay in the same memory. Device "strict" refuses what a GPU would.
+
+    Fails:
+
+        x, W = mg.ones(4, 2, device="strict"), mg.ones(2, 3, device="strict")
+        losses = []
+
+        def step(x):
+            loss = (x @ W).sum()
+            losses.append(loss.item())
+
+        fast = mg.graph(step)
+        for batch in range(4):
+            fast(x)
+
+    Repaired:
+
+        x, W = mg.ones(4, 2, device="strict"), mg.ones(2, 3, device="strict")
+        losses = []
+
+        def step(x):
+            return (x @ W).sum()
+
+        fast = mg.graph(step)
+        for batch in range(4):
+            losses.append(fast(x).item())
+    """
+
+
 def describe(headline: str, **lines: str | None) -> str:
     """Join a headline and its labelled lines, labels aligned, empty ones left out."""
     kept = {name.replace("_", " "): text for name, text in lines.items() if text}
@@ -202,5 +236,5 @@ def shape_list(arrays: list[Any]) -> str:
     return " and ".join(str(tuple(a.shape)) for a in arrays if hasattr(a, "shape")) or "no arrays"
 
 
-__all__ = ["DTypeError", "DeviceError", "GradError", "GraphFreedError", "IndexRangeError", "InplaceError",
+__all__ = ["DTypeError", "DeviceError", "GradError", "GraphError", "GraphFreedError", "IndexRangeError", "InplaceError",
            "MinigradError", "NonFiniteError", "ShapeError", "StateError"]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import create
+from .contract import contract
 from .errors import ShapeError, describe
 from .ops import (
     _axes,
@@ -329,8 +330,10 @@ def _einsum(xp, *arrays, equation):
 
 
 def _contract(xp: Any, equation: str, factors: Sequence[Any]) -> Any:
-    """xp.einsum, by matrix products where it can (without optimize NumPy loops)."""
-    return einsum(equation, *factors) if xp is _core else xp.einsum(equation, *factors, optimize=True)
+    """The sum, by matrix products where it can (without optimize NumPy loops; CuPy's own cannot be captured)."""
+    if xp is _core:
+        return einsum(equation, *factors)
+    return np.einsum(equation, *factors, optimize=True) if xp is np else contract(xp, equation, factors)
 
 
 def _eye(xp: Any, n: int, like: Any) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from . import create, philox
+from . import create, kernels, philox
 from .backend import generator
+from .capture import capturing
 from .errors import DeviceError, DTypeError, ShapeError, describe
 from .ops import _check_ids, _split, _stretch, broadcast_to, getitem, neg, primitive, put, reshape, squeeze, where
 from .tensor import Tensor
@@ -194,10 +195,22 @@ def dropout(a: Tensor, p: float = 0.5, training: bool = True, seed: int | None =
         raise ValueError(f"dropout has a probability p in [0, 1], not {p!r}")
     if not training or p == 0:
         return a
-    key = int(generator().integers(2 ** 64, dtype=np.uint64)) if seed is None else seed
     if p == 1:
         return a * 0.0
-    return a * Tensor(a.device.asarray(philox.mask(a.device.xp, key, p, a.shape, a.dtype)), False, a.device)
+    y: Tensor = philox.dropout(a, p=float(p), **({"key": seed} if seed is not None else _drawn_key(a)))
+    return y
+
+
+def _drawn_key(a: Tensor) -> dict[str, Any]:
+    """A key from the host generator; inside a graph, where the key stands that each replay draws."""
+    def draw() -> int:
+        return int(generator().integers(2 ** 64, dtype=np.uint64))
+    if (graph := capturing()) is None:
+        return {"key": draw()}
+    if kernels.of(a.device.xp, a.dtype) is None:
+        graph.refuse(f"dropout of {a.dtype} on {a.device.name!r} in a graph: every replay would drop the same.",
+                     fix="float32 on a device with kernels, or mg.dropout(x, seed=...), which means it")
+    return {"key": 0, "key_at": graph.scalar(np.uint64, lambda: [draw()])}
 
 
 for _function in (amin, amax, argmin, argmax, max, min, gather, take_along_dim, scatter_add, split, chunk, index_select,

@@ -1,8 +1,8 @@
-"""Random bits without a state: Philox4x32-10, for dropout masks that are the same on every device.
+"""Random bits without a state, and dropout by them: Philox4x32-10, so that masks are the same on every device.
 
 Salmon, Moraes, Dror, Shaw, *Parallel Random Numbers: As Easy as 1, 2, 3* (2011). A block of four 32-bit words is a pure
-function of a 128-bit counter and a 64-bit key, so each thread of a GPU computes its own. A twin in another language
-gives the same masks if it keeps to this layout:
+function of a 128-bit counter and a 64-bit key, so each thread of a GPU computes its own (`kernels/dropout.cu`). A twin
+in another language gives the same masks if it keeps to this layout:
 
     key      (seed mod 2^32, seed div 2^32)
     counter  (block mod 2^32, block div 2^32, 0, 0)
@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
-_LOW = 0xFFFFFFFF
+from . import kernels, ops
+from .tensor import primitive
 
+_LOW = 0xFFFFFFFF
+_PER_BLOCK = 4 * 256                           # elements that a block of the kernel has
 
 BLOCK = 8192                                   # counters a pass on the host: six arrays of uint64 in the cache
 
@@ -74,5 +77,31 @@ def mask(xp: Any, seed: int, p: float, shape: tuple, dtype: Any) -> Any:
     n = 1
     for length in shape:
         n *= length
-    kept = words(xp, seed, n) >= min(round(p * 2 ** 32), _LOW)
-    return xp.reshape(kept, shape).astype(dtype) * (1 / (1 - p))
+    return xp.reshape(words(xp, seed, n) >= threshold(p), shape).astype(dtype) * (1 / (1 - p))
+
+
+def threshold(p: float) -> int:
+    """The least word that is kept where p is the probability of 0."""
+    return min(round(p * 2 ** 32), _LOW)
+
+
+@primitive
+def dropout(xp: Any, a: Any, *, key: int, p: float, key_at: Any = None) -> Any:
+    """y = a m, m = 0 with probability p, else 1 / (1 - p);  da = g m
+
+    key: the seed of m.  key_at: with kernels, an array that holds it, read whenever the node runs.  With kernels m is
+    not stored: one launch forward, one backward.
+    """
+    if xp is ops:                              # linear in a: its gradients of every order are itself
+        return dropout(a, key=key, p=p, key_at=key_at), lambda g: (dropout(g, key=key, p=p, key_at=key_at),)
+    if (k := kernels.of(xp, a.dtype)) is None:
+        m = mask(xp, key, p, a.shape, a.dtype)
+        return a * m, lambda g: (g * m,)
+
+    def masked(x: Any) -> Any:
+        x = x if x.flags.c_contiguous else xp.ascontiguousarray(x)
+        y = xp.empty(x.shape, x.dtype)
+        k("dropout", -(-x.size // _PER_BLOCK), 256, x, y, x.size, key & (1 << 64) - 1, key_at, threshold(p),
+          1 / (1 - p))
+        return y
+    return masked(a), lambda g: (masked(g),)

@@ -1,6 +1,7 @@
 """A strict double of CuPy on NumPy: device "strict", which finds GPU mistakes on a machine without a GPU.
 
-As a namespace it is what NumPy and CuPy 14.2 have in common; `strict_api.json` lists it with CuPy's parameters. It
+As a namespace it is what NumPy and CuPy 14.2 have in common; `strict_api.json` lists it with CuPy's parameters. As on
+"cuda", `matmul` is minigrad's own (`blas.py`) and `mg.graph` can capture what is done (`strict_graph.py`). The double
 
   - refuses what CuPy refuses: NumPy arrays among its own, an implicit copy to the host, what it does not have;
   - refuses what CuPy gets wrong in silence: ids outside of their axis wrap, x[ids] = y with an id twice is a race;
@@ -45,8 +46,10 @@ _VIEWS = frozenset("array_split ascontiguousarray astype atleast_1d atleast_2d a
                    "broadcast_to diagonal dsplit einsum expand_dims flip fliplr flipud hsplit imag matrix_transpose "
                    "moveaxis permute_dims ravel real reshape split squeeze swapaxes transpose view vsplit".split())
 _JOINS = frozenset("column_stack concat concatenate dstack hstack stack vstack".split())
+_OURS = ("concatenate", "stack")                             # `minigrad.cuda` joins these without a table
 _WAITS = frozenset("argwhere flatnonzero nonzero unique".split())            # the result's shape depends on the values
-_LAUNCHES = {"empty": 0, "empty_like": 0, "eye": 2, "identity": 2, "var": 2, "std": 3}
+_LAUNCHES = {"empty": 0, "empty_like": 0, "eye": 2, "identity": 2, "var": 2, "std": 3, "dot": 2}
+_CUBLAS = frozenset("einsum inner tensordot vdot ndarray.dot".split())  # CuPy's own products, which cannot be captured
 _ATOMIC = {"add": "efdilqILQ", "maximum": "fdilqILQ", "minimum": "fdilqILQ", "subtract": "iI"}   # dtypes of ufunc.at
 _INSTEAD = {"random": "draw on the host: xp.asarray(minigrad.backend.generator().random(shape))",
             "errstate": "keep bad values out with xp.where", "scatter_add": "xp.add.at(x, ids, values)"}
@@ -112,7 +115,12 @@ def counting(forbid: Iterable[str] = ()) -> Iterator[Counts]:
         _active.remove(counts)
 
 
+_watch: Any = None                             # a `strict_graph.Recorder`, while `mg.graph` records or looks
+
+
 def _count(kind: str, who: str, n: int = 1) -> None:
+    if _watch is not None and n:
+        _watch.asked(kind, who)
     for counts in _active if n else ():
         if kind in counts.forbid:
             _refuse(StrictError, f"{who}: {kind} is forbidden in this block.", *_FORBIDDEN[kind])
@@ -155,6 +163,8 @@ def _wrap(value: Any, who: str, sources: list[ndarray]) -> Any:
         if host is source._host:
             return source
     base = next((source for source in sources if owner(source._host) is owner(host)), None)
+    if base is None and _watch is not None:
+        _watch.made(owner(host))
     return ndarray(host, base if base is None or base.base is None else base.base)
 
 
@@ -189,10 +199,15 @@ def _call(who: str, compute: Callable, words: list[str], args: tuple, kw: dict, 
     host_kw = {key: _lower(value, who, key, sources) for key, value in kw.items()}
     with np.errstate(all="ignore"), _in_range(who):          # CuPy never warns
         result = _wrap(compute(*host, **host_kw), who, sources)
+    if _watch is not None:
+        if who in _CUBLAS:
+            _watch.asked("cublas", who)
+        _watch.ran(lambda: compute(*host, **host_kw), result, sources,
+                   sources[:1] if result is None else [a for a in sources if a is result])
     _count("sync", who, name in _WAITS or name == "where" and len(args) == 1)
     operands = [source for source in sources if source is not out]
     if name in _JOINS:                  # more than 8 small parts: one kernel, which reads an uploaded table of pointers
-        table = len(operands) > 8 and sum(a.nbytes for a in operands) < len(operands) * 2 ** 21
+        table = len(operands) > 8 and sum(a.nbytes for a in operands) < len(operands) * 2 ** 21 and name not in _OURS
         _count("h2d", who, table)
         _count("launch", who, 1 if table else len(operands))
     elif name in _VIEWS:                                     # a copy only where a view cannot be
@@ -204,7 +219,7 @@ def _call(who: str, compute: Callable, words: list[str], args: tuple, kw: dict, 
 
 
 def _product(a: ndarray, b: ndarray) -> int:
-    """Launches of a @ b. Stacks of matrices are copied first unless C-contiguous, and take 3 more to broadcast."""
+    """Launches of a @ b by CuPy. Stacks of matrices are copied unless C-contiguous, and take 3 more to broadcast."""
     if max(a.ndim, b.ndim) <= 2:
         return 1
     return 1 + (not a.flags.c_contiguous) + (not b.flags.c_contiguous) + 3 * (a.shape[:-2] != b.shape[:-2])
@@ -300,6 +315,8 @@ class ndarray:                                               # noqa: N801  (the 
         host, launches = _index(index, "x[index]")
         with _in_range("x[ids]", launches):
             out = _wrap(self._host[host], "x[index]", [self])
+        if _watch is not None:
+            _watch.ran(lambda: self._host[host], out, [self])
         _count("launch", "x[ids]", launches)
         return out
 
@@ -309,7 +326,10 @@ class ndarray:                                               # noqa: N801  (the 
             if launches:
                 _no_race("x[ids] = value", _positions(self)[host], value)
                 _count("h2d", "x[ids] = number", not isinstance(value, ndarray))
-            self._host[host] = _lower(value, "x[index] = value", "scalar", [])
+            sources: list[ndarray] = []
+            self._host[host] = lowered = _lower(value, "x[index] = value", "scalar", sources)
+        if _watch is not None:
+            _watch.ran(lambda: self._host.__setitem__(host, lowered), None, sources, [self])
         _count("launch", "x[index] = value", launches or 1)
 
     def fill(self, value: complex) -> None:
@@ -331,6 +351,11 @@ def _operator(sign: str, function: Callable, reflected: bool = False) -> Callabl
         operands = [self._host, *(_lower(value, sign, "scalar", sources) for value in other)]
         with np.errstate(all="ignore"):
             result = _wrap(function(*operands[::-1] if reflected else operands), sign, sources)
+        if _watch is not None:
+            if sign == "@":
+                _watch.asked("cublas", sign)
+            _watch.ran(lambda: function(*operands[::-1] if reflected else operands), result, sources,
+                       [self] if sign.endswith("=") else [])
         _count("launch", sign, _product(*sources) if sign == "@" else 1)
         return result
     return method
@@ -397,8 +422,11 @@ class ufunc:                                                 # noqa: N801
                     f"there are atomics for {', '.join(_ATOMIC)}; {who} takes dtypes {dtypes or 'none'}",
                     "cast first, or write to unique ids: x[ids] = value")
         host, launches = _index(index, who)
+        sources = [a]
         with _in_range(who, launches):
-            self._numpy.at(a._host, host, _lower(values, who, "scalar", []))
+            self._numpy.at(a._host, host, lowered := _lower(values, who, "scalar", sources))
+        if _watch is not None:
+            _watch.ran(lambda: self._numpy.at(a._host, host, lowered), None, sources, [a])
         _count("h2d", who, launches > 0 and not isinstance(values, ndarray))
         _count("launch", who, launches or 1)
 
@@ -430,14 +458,50 @@ def array(obj: Any, dtype: Any = None, copy: bool | None = True, order: Any = "K
     if isinstance(obj, ndarray):
         return obj.astype(obj.dtype if dtype is None else dtype, order=order, copy=bool(copy))
     joined = _holds_device(obj)
-    host = np.array(_lower(obj, "array", "obj", []) if joined else obj, dtype=dtype, order=order)
+    parts: list[ndarray] = []
+    lowered = _lower(obj, "array", "obj", parts) if joined else obj
+    host = np.array(lowered, dtype=dtype, order=order)
     _count("launch" if joined else "h2d", "array")
-    return _wrap(host, "array", [])
+    made: ndarray = _wrap(host, "array", [])
+    if _watch is not None:
+        _watch.ran(lambda: np.array(lowered, dtype=dtype, order=order), made, parts)
+    return made
 
 
 def asarray(a: Any, dtype: Any = None, order: Any = "K", copy: bool | None = None) -> ndarray:
     """A device array of these values; the same array if it is one of that dtype. Host memory is never shared."""
     return array(a, dtype, copy, order)
+
+
+def matmul(*args: Any, **kw: Any) -> ndarray:
+    """a b by the double of minigrad's BLAS, as on "cuda": one launch, and one for each operand that must be copied."""
+    from .blas import Blas, OnStrict, takes
+    ours = len(args) in (2, 3) and kw.keys() <= {"out"} and all(isinstance(x, ndarray) for x in (*args, *kw.values()))
+    if ours and takes(*args, **kw):
+        y: ndarray = Blas(OnStrict()).matmul(*args, **kw)
+        return y
+    y = _function("matmul")(*args, **kw)       # other dtypes and options are CuPy's own
+    return y
+
+
+def product(a: ndarray, b: ndarray, out: ndarray, alpha: float, accumulate: bool) -> None:
+    """out = alpha a b, or out += alpha a b: one launch. What `blas.OnStrict` calls once the layouts are right."""
+    if np.shares_memory(out._host, a._host) or np.shares_memory(out._host, b._host):
+        _refuse(StrictError, "matmul writes to an operand.", "cuBLAS reads what it has overwritten, in silence",
+                "let out= be memory of its own")
+
+    def compute() -> None:
+        if alpha == 1.0 and not accumulate:
+            np.matmul(a._host, b._host, out=out._host)
+            return
+        y = np.matmul(a._host, b._host)
+        y *= y.dtype.type(alpha)
+        np.add(out._host, y, out=out._host) if accumulate else np.copyto(out._host, y)
+    with np.errstate(all="ignore"):
+        compute()
+    _count("launch", "matmul")
+    if _watch is not None:
+        _watch.ran(compute, None, [a, b, *([out] if accumulate else [])], [out])
 
 
 def asnumpy(a: Any) -> np.ndarray:
@@ -454,6 +518,7 @@ def twin(kernel: Kernel, grid: int, block: int, args: Sequence[Any], shared: int
     getattr(module, kernel.name)(*args, **macros)
 
 
+SHARED = 227 * 1024                            # bytes a block can have: those of a chip with clusters, compute 9.0
 body = twin                                    # the emulator of the tests puts the compiled source in its place
 
 
@@ -464,3 +529,7 @@ def launch(kernel: Kernel, grid: int, block: int, args: Sequence[Any], shared: i
     _count("launch", f"kernel {kernel.name}")
     with np.errstate(all="ignore"):
         body(kernel, grid, block, host, shared, cluster, macros)
+    if _watch is not None:
+        pointers = [(a, p.const) for a, p in zip(args, kernel.parameters, strict=True) if isinstance(a, ndarray)]
+        _watch.ran(lambda: body(kernel, grid, block, host, shared, cluster, macros), None, [a for a, _ in pointers],
+                   [a for a, const in pointers if not const])

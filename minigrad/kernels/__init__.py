@@ -18,7 +18,7 @@ def of(xp: Any, dtype: Any) -> Any:
     return launcher if launcher is not None and dtype == np.float32 else None
 
 
-def enter(xp: Any, launcher: Any) -> Any:
-    """Make `launcher` the one of this namespace, and return it."""
-    _launchers[xp] = launcher
+def enter(launcher: Any) -> Any:
+    """Make `launcher` the one of its namespace, and return it."""
+    _launchers[launcher.xp] = launcher
     return launcher

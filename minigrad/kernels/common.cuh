@@ -1,5 +1,5 @@
 // What every kernel can use: the launcher puts this file in front of each .cu, so that none of them includes anything.
-// Between __syncthreads() only: a block has a multiple of 32 threads, and all of them call what says "block" or "warp".
+// Blocks have a multiple of 32 threads; all threads of a block call what is named after it, and so with a warp.
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -82,3 +82,15 @@ __device__ __forceinline__ float block_max(float v, float* red) {
 // ---- functions
 
 __device__ __forceinline__ float sigmoid(float v) { return 1.f / (1.f + expf(-v)); }
+
+// ---- memory
+
+// Four weights. Parameters may lie anywhere in an optimiser's flat buffer, so a float4 may be cut in two.
+__device__ __forceinline__ void take4(float* to, const float* p, bool aligned) {
+  if (aligned) {
+    const float4 v = *(const float4*)p;
+    to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+  } else {
+    to[0] = p[0], to[1] = p[1], to[2] = p[2], to[3] = p[3];
+  }
+}

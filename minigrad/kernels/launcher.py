@@ -18,12 +18,17 @@ Run = Callable[[Kernel, int, int, Sequence[Any], int, int, dict[str, int]], None
 class Launcher:
     """Starts the kernels of one device:  k("lstm_cell", blocks, 256, gates, c, h, B, shared=0, H=128).
 
-    array: the device's array type.  blas: its products.  run: what executes a checked launch.  clusters: does the chip
-    have thread-block clusters (compute capability 9.0 or newer)?
+    xp: the device's namespace.  array: its array type.  blas: its products.  run: what executes a checked launch.
+    clusters: does the chip have thread-block clusters (compute capability 9.0 or newer)?  shared: the bytes of shared
+    memory that a block can ask for.
     """
 
-    def __init__(self, array: Any, blas: Any, run: Run, clusters: bool) -> None:
-        self.array, self.blas, self.run, self.clusters = array, blas, run, clusters
+    def __init__(self, xp: Any, array: Any, blas: Any, run: Run, clusters: bool, shared: int) -> None:
+        self.xp, self.array, self.blas, self.run, self.clusters, self.shared = xp, array, blas, run, clusters, shared
+
+    def clustered(self, shared: int) -> bool:
+        """Can the chip run clusters whose blocks take so many bytes of shared memory?"""
+        return self.clusters and shared <= self.shared
 
     def __call__(self, name: str, grid: int, block: int, /, *args: Any, shared: int = 0, cluster: int = 1,
                  **macros: int) -> None:

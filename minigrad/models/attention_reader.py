@@ -12,6 +12,8 @@ from .. import nn
 from ..create import arange, tensor
 from ..ops import unsqueeze
 from ..tensor import Tensor
+from .lengths import counted, on_device, within
+from .over_time import at_place
 from .word_encoder import WordEncoder
 
 
@@ -30,6 +32,8 @@ class AttentionReader(nn.Module):
         h = self.encoder(ids, lengths)         # (B, T, d)
         if at is None:
             return self.read(mean_of_words(h, lengths))
+        if on_device(at):
+            return self.read(at_place(h, at))
         return self.read(h[arange(len(at), device=h.device), tensor(at, device=h.device)])
 
 
@@ -47,6 +51,6 @@ class BagOfWords(nn.Module):
 
 def mean_of_words(h: Tensor, lengths: Any) -> Tensor:
     """The mean over each sentence's own words: h (B, T, d), lengths (B,) -> (B, d)"""
-    n = tensor(lengths, device=h.device)
-    real = (arange(h.shape[1], device=h.device) < unsqueeze(n, 1)).astype(h.dtype)         # (B, T)
+    n = counted(lengths, h.device)
+    real = within(n, h.shape[1]).astype(h.dtype)                                           # (B, T)
     return (h * unsqueeze(real, 2)).sum(1) / unsqueeze(n.astype(h.dtype), 1)

@@ -21,13 +21,14 @@ from .. import nn
 from ..backend import cpu
 from ..create import tensor
 from ..errors import ShapeError, describe
-from ..nn.fused.bahdanau import bahdanau_sequence
+from ..nn.fused import bahdanau as on_host
+from ..nn.gpu import bahdanau as on_device
 from ..nn.scores import AdditiveScore, attend_to, score_of
 from ..ops import concatenate, stack, swapaxes, tanh
 from ..tensor import Tensor
 from ._judging import judging
 from .seq2seq import Encoder
-from .translating import behind, check_target, host, ids_of, log_probabilities
+from .translating import behind, check_target, ids_of, log_probabilities
 
 
 class Memory(NamedTuple):
@@ -82,17 +83,20 @@ class Bahdanau(nn.Module):
     def encode(self, source: Tensor, lengths: Any = None) -> Memory:
         """Read the source: annotations, the keys of the score, the decoder's first state."""
         annotations, (s,) = self.encoder(source, lengths)
-        return Memory(s[0], annotations, self.score.project(annotations), behind(host(lengths, source), source))
+        return Memory(s[0], annotations, self.score.project(annotations), behind(lengths, source))
 
     def decode(self, y: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
         """All steps, with the true words: their vectors (B, T, E) -> s (B, T, H), c (B, T, 2 H), alpha (B, T, S)
 
-        One node (`nn/fused/bahdanau.py`) for an additive or concat score of s_(tau-1) on cpu, if fused; else the loop.
+        One node for an additive or concat score of s_(tau-1), if fused: `nn/fused/bahdanau.py` on cpu, and on a device
+        with kernels, in float32, `nn/gpu/bahdanau.py`. Else the loop.
         """
-        if (self.fused and y.device is cpu and self.query == "previous" and isinstance(self.score, AdditiveScore)
+        on_cpu = y.device is cpu
+        known = on_cpu or on_device.fits(y.device.xp, y, memory.keys.shape[1])
+        if (self.fused and known and self.query == "previous" and isinstance(self.score, AdditiveScore)
                 and self.cell._hooks is None):                     # the node does not call the cell
             cell, score, hidden = self.cell, self.score, memory.hidden
-            s, c, alpha = bahdanau_sequence(
+            s, c, alpha = (on_host if on_cpu else on_device).bahdanau_sequence(
                 swapaxes(y, 0, 1), memory.s, memory.keys, memory.annotations, score.w_s, score.v, cell.weight_ih,
                 cell.weight_hh, cell.bias_ih, cell.bias_hh, hidden=None if hidden is None else hidden.data)
             return swapaxes(s, 0, 1), swapaxes(c, 0, 1), swapaxes(alpha, 0, 1)

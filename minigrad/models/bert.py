@@ -20,6 +20,7 @@ from ..nn import functional as F
 from ..ops import tanh
 from ..ops_more import gelu
 from ..tensor import Tensor
+from .lengths import on_device
 from .translating import IGNORE
 from .word_encoder import WordEncoder
 
@@ -65,7 +66,13 @@ class BERT(nn.Module):
         h = self.encoder(ids, lengths)
         return self.word_scores(h.reshape(-1, h.shape[-1])[asked]), targets.reshape(-1)[asked]
 
-    def masked_loss(self, ids: Tensor, lengths: Any, targets: np.ndarray) -> Tensor:
-        """The mean of -ln P(word that stood there), over the picked places alone."""
+    def masked_loss(self, ids: Tensor, lengths: Any, targets: Any) -> Tensor:
+        """The mean of -ln P(word that stood there), over the picked places alone.
+
+        targets: as in `hidden_words`; or a Tensor on a GPU, where all places get scores and nobody looks which count.
+        """
+        if on_device(targets):
+            scores = self.word_scores(self.encoder(ids, lengths))
+            return F.cross_entropy(scores.reshape(-1, scores.shape[-1]), targets.reshape(-1), ignore_index=IGNORE)
         scores, words = self.hidden_words(ids, lengths, targets)
         return F.cross_entropy(scores, tensor(words, device=scores.device))

@@ -1,6 +1,8 @@
 """The word from its context.   Chemnitz, *word2vec (1)*; Télécom, *Learning*; Mikolov et al. 2013."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import nn
@@ -18,9 +20,13 @@ class CBOW(nn.Module):
         self.embedding = small_table(len(counts), dim)
         self.output = output_named(output, counts, dim, negatives)
 
-    def forward(self, context: Tensor, there: Tensor, word: Tensor) -> Tensor:
-        """context (B, C) of ids, there (B, C) 1 where there is one and 0 elsewhere, word (B,) -> the mean loss"""
-        return self.output(self.hidden(context, there), word)
+    def forward(self, context: Tensor, there: Tensor, word: Tensor, noise: Any = None) -> Tensor:
+        """context (B, C) of ids, there (B, C) 1 where there is one and 0 elsewhere, word (B,) -> the mean loss
+
+        noise: see `NegativeSampling`.
+        """
+        h = self.hidden(context, there)
+        return self.output(h, word) if noise is None else self.output(h, word, noise)
 
     def hidden(self, context: Tensor, there: Tensor) -> Tensor:
         """h: (B, C), (B, C) -> (B, E).  Each row has at least one word."""

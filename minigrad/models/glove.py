@@ -25,7 +25,9 @@ class GloVe(nn.Module):
 
     def forward(self, i: Tensor, j: Tensor, x: Tensor) -> Tensor:
         """i, j (B,) of ids, x (B,): entries of X that are not 0 -> their share of J, summed"""
-        score = (self.e(i) * self.context(j)).sum(-1) + self.b[i] + self.context_b[j]      # (B,)
+        b, context_b = (F.embedding(ids, table.reshape(-1, 1)).reshape(-1)                 # as e: no look at the ids
+                        for ids, table in ((i, self.b), (j, self.context_b)))
+        score = (self.e(i) * self.context(j)).sum(-1) + b + context_b                      # (B,)
         weight = minimum(x / self.x_max, 1.0) ** self.power
         return (weight * F.mse_loss(score, x.log(), reduction="none")).sum()
 

@@ -100,7 +100,7 @@ class EveryStep(MultiStep):
     def loss(self, stretch: Tensor) -> Tensor:
         """Of the `steps` values after every step of the window."""
         T = self.window(stretch)
-        shifted = stack([stretch[:, t + 1:t + 1 + self.steps, 0] for t in range(T)], 1)    # (B, T, steps)
+        shifted = stack([stretch[:, k + 1:k + 1 + T, 0] for k in range(self.steps)], 2)    # (B, T, steps)
         return F.mse_loss(self.network(stretch[:, :T]), shifted)
 
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ..create import tensor
 from ..errors import ShapeError, describe
 from ..nn import Module
 from ..nn import functional as F
 from ..nn.recurrent import Recurrent
-from ..ops import concatenate, where
+from ..ops import concatenate, expand_dims, unsqueeze, where
 from ..tensor import Tensor
 from ._judging import judging
+from .lengths import counted, on_device, on_host, steps, within
 
 READINGS = ("last", "mean", "max")
 
@@ -38,18 +38,29 @@ def pooled(h: Tensor, lengths: Any = None, reading: str = "mean") -> Tensor:
     Raises ValueError for another reading, ShapeError for lengths that do not fit.
     """
     check_reading(reading)
+    if lengths is None:
+        return h[:, -1] if reading == "last" else h.amax(1) if reading == "max" else h.mean(1)
     n = _lengths(h, lengths)
     if reading == "last":
-        return h[np.arange(len(n)), n - 1]
-    alive = real(h, n)
+        return at_place(h, n - 1)
+    alive = unsqueeze(within(n, h.shape[1]), 2)
     if reading == "max":
         return where(alive, h, -np.inf).amax(1)
-    return where(alive, h, 0.0).sum(1) / tensor(n[:, None].astype(h.dtype), device=h.device)
+    return where(alive, h, 0.0).sum(1) / unsqueeze(n.astype(h.dtype), 1)
+
+
+def at_place(h: Tensor, at: Tensor) -> Tensor:
+    """One step of each example: h (B, T, H), at (B,) -> (B, H).
+
+    By a mask: an index is looked at before it is used, and the host would wait for it.
+    """
+    there = expand_dims(steps(h.shape[1], h.device) == unsqueeze(at, 1), 2)                # (B, T, 1)
+    return where(there, h, 0.0).sum(1)
 
 
 def real(h: Tensor, lengths: Any) -> Tensor:
     """Which steps of h (B, T, H) are part of their examples: (B, T, 1), bool, on h's device. Raises ShapeError."""
-    return tensor(np.arange(h.shape[1])[:, None] < _lengths(h, lengths)[:, None, None], device=h.device)
+    return unsqueeze(within(_lengths(h, lengths), h.shape[1]), 2)
 
 
 def last_state(layer: Recurrent, x: Tensor, lengths: Any = None) -> Tensor:
@@ -84,12 +95,13 @@ def prefixes(model: Module, x: Tensor) -> np.ndarray:
         return np.asarray(F.softmax(scores, -1).cpu().numpy())
 
 
-def _lengths(h: Tensor, lengths: Any) -> np.ndarray:
+def _lengths(h: Tensor, lengths: Any) -> Tensor:
+    """Lengths as a Tensor of h's device; those that came from the host were looked at."""
     B, T = h.shape[:2]
-    if lengths is None:
-        return np.full(B, T)
-    n = lengths.device.numpy(lengths.data) if isinstance(lengths, Tensor) else np.asarray(lengths)
+    if on_device(lengths) and lengths.dtype.kind in "iu" and lengths.shape == (B,):
+        return counted(lengths, h.device)
+    n = on_host(lengths)
     if n.dtype.kind not in "iu" or n.shape != (B,) or n.min() < 1 or n.max() > T:
         raise ShapeError(describe(f"lengths {n.tolist()} do not fit steps of {tuple(h.shape)}.", made_at=h._made(),
                                   fix=f"({B},) integers, each from 1 to {T}"))
-    return n
+    return counted(n, h.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import nn
+from ..create import eye
 from ..nn import functional as F
 from ..tensor import Tensor
 from .conv1d_net import ConvOverTime
@@ -22,11 +23,14 @@ class SentimentConvBiLSTM(nn.Module):
                  hidden: int = 32, classes: int = 2) -> None:
         self.vocabulary_size = vocabulary_size
         self.embedding = None if embedding is None else nn.Embedding(vocabulary_size, embedding)
+        self.identity: Tensor                  # its rows are the one-hot vectors, looked up as an embedding's are
+        if embedding is None:
+            self.register_buffer("identity", eye(vocabulary_size), persistent=False)
         self.convolution = ConvOverTime(embedding or vocabulary_size, channels, kernel)
         self.layer = nn.LSTM(channels, hidden, batch_first=True, bidirectional=True)
         self.read = nn.Linear(2 * hidden, classes)
 
     def forward(self, ids: Tensor, lengths: Any = None) -> Tensor:
         """Word ids (B, T), lengths (B,) -> scores (B, K)"""
-        x = self.embedding(ids) if self.embedding else F.one_hot(ids, self.vocabulary_size).to(self.read.weight.dtype)
+        x = self.embedding(ids) if self.embedding else F.embedding(ids, self.identity)
         return self.read(last_state(self.layer, self.convolution(x, lengths), lengths))

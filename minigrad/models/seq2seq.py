@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 
 from .. import nn
-from ..create import tensor
 from ..errors import ShapeError, describe
 from ..ops import broadcast_to, concatenate, tanh, unsqueeze
-from ..ops_select import take_along_dim
 from ..tensor import Tensor
 from . import decoding
 from ._judging import judging
+from .lengths import counted
 from .rnn_lm import CELLS
-from .translating import check_target, host, ids_of, log_probabilities
+from .translating import check_target, ids_of, log_probabilities
 
 States = tuple[Tensor, ...]                    # (h,), or (h, c) of an LSTM, each (layers, B, H)
 
@@ -60,9 +59,8 @@ class Encoder(nn.Module):
         if source.ndim != 2 or source.shape[1] == 0:
             raise ShapeError(describe(f"a source is ids (B, S), at least one token each, not {tuple(source.shape)}.",
                                       source=source._made()))
-        n = host(lengths, source)
-        if self.reverse and n.shape == source.shape[:1]:           # of lengths that do not fit the layer says why
-            source = take_along_dim(source, tensor(_backwards(n, source.shape[1]), device=source.device), 1)
+        if self.reverse:
+            source = _backwards(source, lengths)
         places, last = self.layer(self.embedding(source), lengths=lengths)
         states = last if isinstance(last, tuple) else (last,)
         if self.layer.bidirectional:           # (layers * 2, B, H): the directions of a layer are neighbours
@@ -71,10 +69,17 @@ class Encoder(nn.Module):
         return places, states
 
 
-def _backwards(lengths: np.ndarray, S: int) -> np.ndarray:
-    """From which place each place of a reversed source is taken; padding stays behind the end: (B, S)"""
-    place, end = np.arange(S), lengths[:, None]
-    return np.where(place < end, end - 1 - place, place).clip(0, S - 1).astype(np.int64)
+def _backwards(source: Tensor, lengths: Any) -> Tensor:
+    """Each source of ids (B, S) from its end to its beginning; padding stays behind the end."""
+    B, S = source.shape
+    if lengths is None:
+        return source[:, ::-1]
+    n, xp = counted(lengths, source.device), source.device.xp
+    if n.shape != (B,) or n.dtype.kind not in "iu":                # the layer says what is wrong
+        return source
+    place, end = xp.arange(S), n.data[:, None]
+    turned = xp.clip(xp.where(place < end, end - 1 - place, place), 0, S - 1)
+    return Tensor(xp.take_along_axis(source.data, turned, axis=1), False, source.device)
 
 
 class Seq2Seq(nn.Module):

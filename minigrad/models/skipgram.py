@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import nn
 from ..tensor import Tensor
-from .word_outputs import output_named, small_table
+from .word_outputs import NegativeSampling, output_named, small_table
 
 
 class SkipGram(nn.Module):
@@ -24,8 +24,11 @@ class SkipGram(nn.Module):
 
     def forward(self, centre: Tensor, context: Tensor, noise: Any = None) -> Tensor:
         """centre (B,), context (B,): ids of pairs -> the mean loss.  noise: see `NegativeSampling`."""
-        e = self.embedding(centre)                             # (B, E)
-        return self.output(e, context) if noise is None else self.output(e, context, noise)
+        output, table = self.output, self.embedding
+        if isinstance(output, NegativeSampling) and table._hooks is None and output.takes_table(table.weight, centre):
+            return output(table.weight, context, noise, centre)
+        e = table(centre)                                      # (B, E)
+        return output(e, context) if noise is None else output(e, context, noise)
 
     @property
     def vectors(self) -> np.ndarray:

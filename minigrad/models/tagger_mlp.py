@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 
 from .. import nn
-from ..create import tensor
 from ..errors import ShapeError, describe
 from ..nn import functional as F
-from ..ops import concatenate
+from ..ops import concatenate, unsqueeze, where
 from ..ops_more import pad
 from ..tensor import Tensor
+from .lengths import counted, on_device, on_host, within
 from .tagging import Letters, Tagger
 
 
@@ -40,13 +40,12 @@ class WindowTagger(Tagger):
 
         Raises ShapeError unless there is one length for each sentence.
         """
-        (B, T), n = words.shape, np.asarray(lengths)
-        if n.shape != (B,):
-            raise ShapeError(describe(f"WindowTagger of words {(B, T)} has lengths {n.shape}.",
+        (B, T), given = words.shape, lengths if on_device(lengths) else on_host(lengths)
+        if given.shape != (B,):
+            raise ShapeError(describe(f"WindowTagger of words {(B, T)} has lengths {tuple(given.shape)}.",
                                       fix=f"({B},): one length for each sentence"))
-        real = (np.arange(T) < n[:, None])[..., None]
         e = self.embedding(words)                                              # (B, T, E)
-        e = e * tensor(real.astype(e.dtype), device=e.device)                  # 0 behind each sentence's own end
+        e = where(unsqueeze(within(counted(given, e.device), T), 2), e, 0.0)   # 0 behind each sentence's own end
         wide = pad(e, (0, 0, self.k, self.k))                                  # and k zeros around: (B, T + 2k, E)
         windows = concatenate([wide[:, j:j + T] for j in range(2 * self.k + 1)], -1)
         return self.read(F.tanh(self.hidden(windows)))

@@ -22,7 +22,8 @@ from ..ops import unsqueeze
 from ..tensor import Tensor
 from ._judging import judging
 from .attention_weights import attention_weights
-from .translating import behind, host, ids_of, log_probabilities
+from .lengths import on_device, on_host
+from .translating import behind, ids_of, log_probabilities
 
 NORMS = ("post", "pre")
 
@@ -138,7 +139,10 @@ def padding(lengths: Any, ids: Tensor) -> Tensor | None:
 
     Raises ShapeError unless there is a length of 1 to T for each sentence.
     """
-    n, (B, T) = host(lengths, ids), ids.shape
+    B, T = ids.shape
+    if lengths is None or on_device(lengths) and lengths.shape == (B,):
+        return behind(lengths, ids)
+    n = on_host(lengths)
     if n.shape != (B,) or n.min(initial=1) < 1 or n.max(initial=1) > T:
         raise ShapeError(describe(f"{B} sentences of up to {T} words cannot have lengths {n.tolist()}.",
                                   fix="ids, lengths = data.padded(sentences)"))

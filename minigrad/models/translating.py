@@ -16,14 +16,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..backend import cpu
 from ..create import tensor
 from ..data.streams import batches_by_length, padded
 from ..data.vocabulary import Vocabulary
 from ..errors import MinigradError, ShapeError, describe
 from ..nn import functional as F
-from ..ops import where
+from ..ops import unsqueeze, where
 from ..tensor import Tensor
 from . import decoding
+from .lengths import on_device, on_host, steps
 
 IGNORE = -100                                  # a target that does not count: `ignore_index` of the cross-entropy
 Pair = tuple[Sequence[int] | np.ndarray, Sequence[int] | np.ndarray]
@@ -90,7 +92,7 @@ def loss(model: Translator, source: Any, lengths: Any, target: Any, *, pad: int 
     if target.ndim != 2 or target.shape[1] < 2:
         raise ShapeError(describe(f"a target is ids (B, T) from <bos> to <eos>, T at least 2, not "
                                   f"{tuple(target.shape)}.", target=target._made()))
-    if target.device == "cpu" and bool((target.data[:, 0] != model.bos).any()):    # elsewhere a look would wait
+    if target.device is cpu and bool((target.data[:, 0] != model.bos).any()):    # elsewhere a look would wait
         raise MinigradError(describe(f"a target begins with <bos>, id {model.bos}, and here one begins with id "
                                      f"{int(target.data[target.data[:, 0] != model.bos][0, 0])}.",
                                      target=target._made(), fix="translating.encoded(pairs, ...) writes both ends"))
@@ -166,17 +168,15 @@ def check_target(source: Tensor, target: Tensor) -> None:
                                   fix="ids (B, S) and (B, T): a target for each source, and T at least 1"))
 
 
-def host(lengths: Any, source: Tensor) -> np.ndarray:
-    """Lengths (B,) as an array on the host; S for each where lengths is None."""
-    if lengths is None:
-        return np.full(source.shape[0], source.shape[1])
-    return lengths.device.numpy(lengths.data) if isinstance(lengths, Tensor) else np.asarray(lengths)
-
-
-def behind(lengths: np.ndarray, source: Tensor) -> Tensor | None:
-    """Where the padding of a source is: bool (B, S), or None where there is none."""
+def behind(lengths: Any, source: Tensor) -> Tensor | None:
+    """Where the padding of a source is: lengths (B,) or None -> bool (B, S), or None where there is none."""
     S = source.shape[1]
-    return None if lengths.min() == S else tensor(np.arange(S) >= lengths[:, None], device=source.device)
+    if lengths is None:
+        return None
+    if on_device(lengths):
+        return steps(S, source.device) >= unsqueeze(lengths, 1)
+    n = on_host(lengths)
+    return None if n.min() == S else tensor(np.arange(S) >= n[:, None], device=source.device)
 
 
 def log_probabilities(scores: Tensor) -> np.ndarray:

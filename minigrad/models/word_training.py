@@ -4,8 +4,9 @@
         print(f"{seen.share:.0%}  loss {seen.loss:.3f}")
 
 Skip-gram and CBOW go over the text `epochs` times, each time with windows and left-out words drawn anew; the rate falls
-linearly to nearly 0, as in word2vec. Skip-gram with negative sampling runs fused (nn/fused/skipgram.py) on cpu. GloVe
-goes over its counts. The readable forms take Adam, GloVe its paper's AdaGrad, the fused one plain gradient steps.
+linearly to nearly 0, as in word2vec. Skip-gram with negative sampling runs fused (nn/fused/skipgram.py) on cpu; on a
+device with kernels its loss and CBOW's are one node each (nn/gpu/skipgram.py) of the readable form. GloVe goes over its
+counts. The readable forms take Adam, GloVe its paper's AdaGrad, the fused one plain gradient steps.
 """
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..backend import cpu
 from ..create import ones, zeros
 from ..errors import DTypeError, ShapeError, describe
@@ -15,6 +16,7 @@ from ..tensor import Tensor, no_grad
 from . import functional as F
 from . import init, masks
 from .fused.attention import attention
+from .gpu.attention import attention as on_device
 from .kv_cache import Cache, Memory, take
 from .layers import Linear
 from .module import Module, Parameter
@@ -64,14 +66,11 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
             raise DTypeError(describe(f"attn_mask is of {attn_mask.dtype}: is 1 seen, or added to a score?",
                                       made_at=attn_mask._made(), fix="attn_mask.to(bool), True where a key takes "
                                                                      "part; or floats, which are added"))
-    hidden = attn_mask
-    if is_causal:
-        hidden = masks.causal(query.shape[-2], key.shape[-2], query.device)
-    elif attn_mask is not None and attn_mask.dtype == np.bool_:
-        hidden = ~attn_mask
+    hidden = ~attn_mask if attn_mask is not None and attn_mask.dtype == np.bool_ else attn_mask
     if not fused:
+        hidden = _hidden(query, key, hidden, 0 if is_causal else None)
         return attend(query, key, value, hidden, dropout_p)[0]
-    return _without_weights(query, key, value, hidden, dropout_p)
+    return _without_weights(query, key, value, hidden, dropout_p, 0 if is_causal else None)
 
 
 def _stretches(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
@@ -84,13 +83,35 @@ def kept(shape: tuple[int, ...], p: float, like: Tensor) -> Tensor | None:
     return F.dropout(ones(shape, dtype=like.dtype, device=like.device), p) if p else None
 
 
-def _without_weights(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, dropout: float) -> Tensor:
-    """`attend`'s first result: as one node on the host, where the mask is data."""
-    fits = q.ndim == 4 and q.shape[:2] == k.shape[:2] == v.shape[:2] and 0 not in (*q.shape, *k.shape, *v.shape)
-    if q.device is cpu and fits and (hidden is None or not hidden.requires_grad):
-        y: Tensor = attention(q, k, v, hidden, kept((*q.shape[:3], k.shape[2]), dropout, q))
+def _without_weights(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, dropout: float,
+                     first: int | None = None) -> Tensor:
+    """`attend`'s first result: as one node on the host and by kernels, where the mask is data.
+
+    first: later keys than first + i are hidden from query i as well; None hides none.
+    """
+    sizes = (*q.shape[:-1], k.shape[-2])
+    if _one_node(q, k, v, hidden):
+        if q.device is cpu:
+            y: Tensor = attention(q, k, v, _hidden(q, k, hidden, first), kept(sizes, dropout, q))
+        else:
+            y = on_device(q, k, v, hidden, kept(sizes, dropout, q), first=sizes[-1] if first is None else first)
         return y
-    return attend(q, k, v, hidden, dropout)[0]
+    return attend(q, k, v, _hidden(q, k, hidden, first), dropout)[0]
+
+
+def _one_node(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None) -> bool:
+    """Can a node stand for it: four axes, nothing empty, a mask without a gradient, a form for the device?"""
+    fits = q.ndim == 4 and q.shape[:2] == k.shape[:2] == v.shape[:2] and 0 not in (*q.shape, *k.shape, *v.shape)
+    return (fits and (hidden is None or not hidden.requires_grad)
+            and (q.device is cpu or kernels.of(q.device.xp, q.dtype) is not None))
+
+
+def _hidden(q: Tensor, k: Tensor, hidden: Tensor | None, first: int | None) -> Tensor | None:
+    """A mask that also hides keys later than first + i from query i."""
+    if first is None:
+        return hidden
+    later = masks.causal(q.shape[-2], k.shape[-2], q.device, first)
+    return later if hidden is None else masks._both(hidden, later)
 
 
 class MultiheadAttention(Module):
@@ -152,10 +173,12 @@ class MultiheadAttention(Module):
         elif not self.batch_first:
             query, key, value = _each(lambda x: swapaxes(x, 0, 1), query, key, value)
         sizes = query.shape[0], self.num_heads, query.shape[1], key.shape[1]
-        hidden = masks.joined(attn_mask, key_padding_mask, is_causal, sizes, query.device)
+        plain = self.bias_k is None and not self.add_zero_attn         # else there are keys that is_causal never hides
+        first = 0 if is_causal and attn_mask is None and plain else None
+        hidden = masks.joined(attn_mask, key_padding_mask, is_causal and first is None, sizes, query.device)
         q, k, v = self._project(query, key, value)                                             # (B, h, S or T, d)
         k, v, hidden = self._extended(k, v, hidden)
-        y, weights = self._attend(q, k, v, hidden, need_weights)
+        y, weights = self._attend(q, k, v, hidden, need_weights, first)
         y = self._out(y)
         if single:
             y, weights = squeeze(y, 0), None if weights is None else squeeze(weights, 0)
@@ -174,11 +197,9 @@ class MultiheadAttention(Module):
         q, k, v = self._project(x, x, x)
         if cache is None:                      # the learned and zero keys come first here: their place does not matter
             cache = Cache(*self._extended(k[:, :, :0], v[:, :, :0], None)[:2])
-        n, hidden = x.shape[1], None
-        if n > 1:
-            hidden = masks.causal(n, cache.length + n, x.device, before=cache.length)
+        first = cache.length if x.shape[1] > 1 else None
         cache = cache.append(k, v)
-        return self._out(attend(q, cache.keys, cache.values, hidden, self._dropout)[0]), cache
+        return self._out(self._found(q, cache.keys, cache.values, None, first)), cache
 
     @no_grad()
     def remember(self, memory: Tensor, key_padding_mask: Tensor | None = None) -> Memory:
@@ -192,7 +213,7 @@ class MultiheadAttention(Module):
     def look(self, x: Tensor, memory: Memory) -> Tensor:
         """Attention of x (B, n, E) to what was remembered -> (B, n, E)."""
         q = self._heads(F.linear(x, *self._rows(0, 1)))
-        return self._out(attend(q, memory.seen.keys, memory.seen.values, memory.hidden, self._dropout)[0])
+        return self._out(self._found(q, memory.seen.keys, memory.seen.values, memory.hidden))
 
     # ------------------------------------------------------------------------------------------ parts
 
@@ -200,13 +221,24 @@ class MultiheadAttention(Module):
     def _dropout(self) -> float:
         return self.dropout if self.training else 0.0
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, need_weights: bool
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, need_weights: bool, first: int | None
                 ) -> tuple[Tensor, Tensor | None]:
         """Attention of all heads, and the weights if they are wanted."""
-        if need_weights or not self.fused:
-            y, weights = attend(q, k, v, hidden, self._dropout)
-            return y, weights if need_weights else None
-        return _without_weights(q, k, v, hidden, self._dropout), None
+        if self.fused and not need_weights:
+            return _without_weights(q, k, v, hidden, self._dropout, first), None
+        if self.fused and q.device is not cpu and _one_node(q, k, v, hidden):
+            sizes = (*q.shape[:-1], k.shape[-2])
+            both: tuple[Tensor, Tensor] = on_device(q, k, v, hidden, kept(sizes, self._dropout, q), shown=True,
+                                                    first=sizes[-1] if first is None else first)
+            return both
+        y, weights = attend(q, k, v, _hidden(q, k, hidden, first), self._dropout)
+        return y, weights if need_weights else None
+
+    def _found(self, q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, first: int | None = None) -> Tensor:
+        """Attention of one step: readable on the host, where a step is too small for a node to pay."""
+        if q.device is cpu:
+            return attend(q, k, v, _hidden(q, k, hidden, first), self._dropout)[0]
+        return self._attend(q, k, v, hidden, False, first)[0]
 
     def simple(self, *given: Tensor | None) -> bool:
         """Is it one product in, attention, one product out, with masks that are data: what a node can stand for?"""

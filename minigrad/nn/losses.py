@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops, ops_more
+from .. import kernels, ops, ops_more
 from .. import tensor as tape
-from ..backend import cpu
+from ..backend import Device, cpu
 from ..errors import DTypeError, IndexRangeError, ShapeError, describe
 from ..tensor import Tensor
 from .fused.softmax_cross_entropy import softmax_cross_entropy
@@ -175,8 +175,8 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore
 
 
 def _classes(name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str,
-             smooth: bool = False) -> tuple[Tensor, Any, Tensor, Any]:
-    """Logits as rows (N, V), places of the class ids in them, multipliers of the losses (N), for the mean their sum.
+             smooth: bool = False) -> tuple[Tensor, Any, Tensor, Tensor | None]:
+    """Logits as rows (N, V), places of the class ids in them, multipliers of the losses (N), and what `_sum` adds.
 
     A multiplier is the weight of the class, 0 where it is ignored; divided by the sum of all for the mean.
     smooth: each row counts 1, but the divisor of the mean is still that of the weights.
@@ -201,6 +201,8 @@ def _classes(name: str, input: Tensor, target: Tensor, weight: Tensor | None, ig
             and ids.min() >= 0 and ids.max() < n):
         scale = np.full(ids.size, 1 / ids.size if reduction == "mean" else 1, dtype)       # the usual batch: all count
         return rows, (np.arange(ids.size), ids.copy()), Tensor(scale), None
+    if tape._watch is None and (k := kernels.of(xp, dtype)):
+        return rows, *_by_kernel(k, input.device, ids, weight, n, ignore_index, reduction == "mean", smooth)
     counts = ids != ignore_index
     wrong = counts & ((ids < 0) | (ids >= n))
     if (input.device is cpu or tape._watch is not None) and bool(wrong.any()):
@@ -217,16 +219,29 @@ def _classes(name: str, input: Tensor, target: Tensor, weight: Tensor | None, ig
         scale = scale / xp.where(total > 0, total, xp.ones_like(total))
     if input.device is not cpu:                # NaN, where the check would have waited for the device
         scale = xp.where(wrong, xp.full_like(scale, float("nan")), scale)
-    return rows, (xp.arange(len(ids)), ids), Tensor(scale, False, input.device), total
+    nothing = None                             # no 0/0, for NumPy would warn
+    if total is not None:
+        nothing = xp.where(total > 0, xp.zeros_like(total), xp.full_like(total, float("nan")))
+        nothing = Tensor(input.device.asarray(nothing), False, input.device)
+    return rows, (xp.arange(len(ids)), ids), Tensor(scale, False, input.device), nothing
 
 
-def _sum(loss: Tensor, total: Any) -> Tensor:
-    """The sum of scaled losses; NaN where the mean is one of nothing: no 0/0, for NumPy would warn."""
-    if total is None:
-        return loss.sum()
-    xp = loss.device.xp
-    nothing = xp.where(total > 0, xp.zeros_like(total), xp.full_like(total, float("nan")))
-    return loss.sum() + Tensor(loss.device.asarray(nothing), False, loss.device)
+def _by_kernel(k: Any, device: Device, target: Any, weight: Tensor | None, n: int, ignore_index: int, mean: bool,
+               smooth: bool) -> tuple[Any, Tensor, Tensor | None]:
+    """The last three of `_classes` in one launch."""
+    xp, count = device.xp, len(target)
+    target = xp.ascontiguousarray(target.astype("int64", copy=False))
+    place, ids = xp.empty_like(target), xp.empty_like(target)
+    scale, nothing = xp.empty(count, "float32"), xp.empty((), "float32")
+    k("cross_entropy_classes", 1, min(1024, 32 * max(1, -(-count // 32))), target,
+      None if weight is None else xp.ascontiguousarray(weight.data), place, ids, scale, nothing, count, n,
+      ignore_index, int(mean), int(smooth), shared=128)
+    return (place, ids), Tensor(scale, False, device), Tensor(nothing, False, device) if mean else None
+
+
+def _sum(loss: Tensor, nothing: Tensor | None) -> Tensor:
+    """The sum of scaled losses; nothing: 0, or NaN where the mean is one of nothing; None for no mean."""
+    return loss.sum() if nothing is None else loss.sum() + nothing
 
 
 def _along(weight: Tensor, axis: int, ndim: int) -> Tensor:

@@ -1,7 +1,8 @@
 """What all recurrent layers share: parameters, layers, directions, lengths, checkpoints, shapes.
 
 A layer computes a sequence in one of two ways that tests hold equal: **readable**, a loop over its step, and **fused**,
-one node for the whole sequence (`nn/fused/`, on device cpu). `fused=False` chooses the loop.
+one node for the whole sequence (`nn/fused/` on device cpu, `nn/gpu/` where the device has kernels). `fused=False`
+chooses the loop.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import numpy as np
 from ..backend import cpu
 from ..create import zeros
 from ..errors import DeviceError, DTypeError, ShapeError, describe
+from ..kernels import of
 from ..memory import checkpoint as recomputed
 from ..ops import concatenate, squeeze, stack, swapaxes, unsqueeze, where
 from ..ops_select import split
@@ -62,12 +64,17 @@ class Recurrent(Form):
 
     # ------------------------------------------------------------------------------------------ one layer, one way
 
-    def sequence(self, x: Tensor, state: State | None, w: Weights, reverse: bool, alive: np.ndarray | None) -> Sequence:
+    def sequence(self, x: Tensor, state: State | None, w: Weights, reverse: bool, alive: Any) -> Sequence:
         """One layer in one direction: the fused node where there is one and it is chosen, else the loop.
 
         x (T, B, D), 0 where alive (T, B) is False; state or None for zeros -> h of all steps (T, B, H), last state.
+        alive: bool, an array of x's device, or None where all is True.
         """
-        run = self.fused_sequence if self.fused and x.device is cpu else self.loop
+        run = self.loop
+        if self.fused and x.device is cpu:
+            run = self.fused_sequence
+        elif self.fused and of(x.device.xp, x.dtype) is not None:
+            run = self.kernel_sequence
         if self.checkpoint:
             return self._in_chunks(run, x, state, w, reverse, alive)
         return run(x, state, w, reverse, alive)
@@ -77,11 +84,15 @@ class Recurrent(Form):
         """The whole sequence as one node; `sequence` says what of what."""
         raise NotImplementedError
 
-    def loop(self, x: Tensor, state: State | None, w: Weights, reverse: bool, alive: np.ndarray | None) -> Sequence:
+    def kernel_sequence(self, x: Tensor, state: State | None, w: Weights, reverse: bool, alive: Any) -> Sequence:
+        """The whole sequence as one node of GPU kernels, in float32; the loop where a form has none."""
+        return self.loop(x, state, w, reverse, alive)
+
+    def loop(self, x: Tensor, state: State | None, w: Weights, reverse: bool, alive: Any) -> Sequence:
         """The whole sequence as a loop over `step`. Where an example has ended its state stays, and its output is 0."""
         state = self._full(x, state)
         steps, outputs = x.unbind(0), []
-        masks = None if alive is None else Tensor(x.device.asarray(alive[..., None]), False, x.device).unbind(0)
+        masks = None if alive is None else Tensor(alive[..., None], False, x.device).unbind(0)
         for t in range(len(steps))[::-1 if reverse else 1]:
             new = self.step(steps[t], state, w)
             if masks is None:
@@ -99,7 +110,7 @@ class Recurrent(Form):
                           for size in self.state_sizes[len(given):]])
 
     def _in_chunks(self, run: Callable[..., Sequence], x: Tensor, state: State | None, w: Weights, reverse: bool,
-                   alive: np.ndarray | None) -> Sequence:
+                   alive: Any) -> Sequence:
         """The sequence in pieces that are computed again in backward: kept are outputs, and the states between pieces.
 
         Chen et al. 2016: for T steps in pieces of about sqrt(T) both parts are small.
@@ -139,7 +150,8 @@ class Recurrent(Form):
             x = swapaxes(x, 0, 1)
         alive = None if lengths is None else self._alive(x, lengths, single)
         if alive is not None:
-            x = where(Tensor(x.device.asarray(alive[..., None]), False, x.device), x, 0.0)
+            alive = x.device.asarray(alive)    # once for all layers
+            x = where(Tensor(alive[..., None], False, x.device), x, 0.0)
         starts = [None] * len(self._names) if given is None else _apart(given)
         finals, own, ways, parts = [], vars(self), 1 + self.bidirectional, len(self.state_sizes)
         for k in range(0, len(starts), ways):

@@ -19,6 +19,9 @@ from .fused.lstm import lstm_sequence
 from .fused.peephole import peephole_sequence
 from .fused.rnn import rnn_sequence
 from .fused.shortcuts import shortcut_sequence
+from .gpu.gru import gru_on_device
+from .gpu.lstm import lstm_on_device
+from .gpu.rnn import rnn_on_device
 from .recurrent import Recurrent, Sequence
 from .standard import standard_gru, standard_lstm
 
@@ -61,6 +64,14 @@ class RNN(RNNForm, Recurrent):
                                 alive=alive)
         return y, (h,)
 
+    def kernel_sequence(self, x: Tensor, state: State | None, w: Weights, reverse: bool, alive: Any) -> Sequence:
+        """`rnn_on_device`, or the loop for skip and residual."""
+        if self.skip or self.residual:
+            return self.loop(x, state, w, reverse, alive)
+        y, h = rnn_on_device(x, state and state[0], w.ih, w.hh, w.b_ih, w.b_hh, nonlinearity=self.nonlinearity,
+                             reverse=reverse, alive=alive)
+        return y, (h,)
+
     def _full(self, x: Tensor, state: State | None) -> State:
         """With a shortcut the loop carries a line of k states, h_{t-1} to h_{t-k}; before the start they are 0."""
         line = super()._full(x, state)
@@ -99,6 +110,15 @@ class LSTM(LSTMForm, Recurrent):
             y, h, c = lstm_sequence(x, h0, c0, w.ih, w.hh, w.b_ih, w.b_hh, reverse=reverse, alive=alive)
         return y, (h, c)
 
+    def kernel_sequence(self, x: Tensor, state: State | None, w: Weights, reverse: bool, alive: Any) -> Sequence:
+        """`lstm_on_device`, or the loop for peepholes and projections; other forms as weights of it."""
+        if self.peephole or self.proj_size:
+            return self.loop(x, state, w, reverse, alive)
+        w = standard_lstm(self, w)
+        h0, c0 = state or (None, None)
+        y, h, c = lstm_on_device(x, h0, c0, w.ih, w.hh, w.b_ih, w.b_hh, reverse=reverse, alive=alive)
+        return y, (h, c)
+
 
 class GRU(GRUForm, Recurrent):
     """GRUs, stacked; the equations are `gru_step`'s.  Chemnitz, *GRU: Gated Recurrent Unit*.
@@ -124,4 +144,12 @@ class GRU(GRUForm, Recurrent):
         w = standard_gru(self, w)
         node = gru_before_sequence if self.reset == "before" else gru_sequence
         y, h = node(x, state and state[0], w.ih, w.hh, w.b_ih, w.b_hh, reverse=reverse, alive=alive)
+        return y, (h,)
+
+    def kernel_sequence(self, x: Tensor, state: State | None, w: Weights, reverse: bool, alive: Any) -> Sequence:
+        """`gru_on_device`, or the loop for r before the product; other forms as weights of it."""
+        if self.reset == "before":
+            return self.loop(x, state, w, reverse, alive)
+        w = standard_gru(self, w)
+        y, h = gru_on_device(x, state and state[0], w.ih, w.hh, w.b_ih, w.b_hh, reverse=reverse, alive=alive)
         return y, (h,)

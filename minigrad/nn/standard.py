@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..tensor import Tensor, primitive
 from .forms import GRUForm, LSTMForm, Weights
 
@@ -63,6 +61,7 @@ def _as(w: Weights, form: LSTMForm | GRUForm, take: Blocks) -> Weights:
         return None if p is None else _blocks(p, take=take, sources=n, fill=fill)
     b_ih = rows(w.b_ih, OPEN)
     if b_ih is None and constant:              # no biases, but a gate that is held open needs one
-        one = np.array([OPEN if source is None else 0.0 for source in take], w.ih.dtype)
-        b_ih = Tensor(np.repeat(one, form.hidden_size), False, w.ih.device)
+        H, device = form.hidden_size, w.ih.device
+        fills = [device.xp.full(H, OPEN if source is None else 0.0, dtype=w.ih.dtype) for source in take]
+        b_ih = Tensor(device.xp.concatenate(fills), False, device)
     return Weights(rows(w.ih), rows(w.hh), b_ih, rows(w.b_hh), w.hr)

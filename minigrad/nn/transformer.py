@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from .. import kernels
 from ..backend import cpu
 from ..ops import relu
 from ..ops_more import gelu
@@ -17,6 +18,8 @@ from . import init, masks
 from .attention import MultiheadAttention, kept
 from .fused.attention_block import attention_block
 from .fused.feed_forward import feed_forward
+from .gpu.attention_block import attention_block as attention_block_on_device
+from .gpu.feed_forward import feed_forward as feed_forward_on_device
 from .kv_cache import Cache, DecoderCache
 from .layers import Linear
 from .module import Module, ModuleList
@@ -31,8 +34,8 @@ class _Layer(Module):
 
     activation: "relu", "gelu", or a function of a Tensor.  bias=False: no biases, in the norms either.  d_k: width of a
     head, d_model / nhead by default.  fused=False: the readable composition always, which has second-order gradients;
-    else each half of a layer is one node (`nn/fused/attention_block.py`, `feed_forward.py`) where it can be: on the
-    host, and as long as nobody hooks or replaces a part. With one seed both drop the same.
+    else each half of a layer is one node (`nn/fused/attention_block.py`, `feed_forward.py`; `nn/gpu/` on a device with
+    kernels) where it can be: as long as nobody hooks or replaces a part. With one seed both drop the same.
     """
 
     cross = False                              # does a second attention look at an encoder's output?
@@ -62,23 +65,32 @@ class _Layer(Module):
                    mask: Tensor | None, padding: Tensor | None, is_causal: bool, whose: str) -> Tensor:
         """Attention of x to a memory, or to itself, with residual and norm.  whose: the masks, for errors."""
         seen, first = x if memory is None else memory, self.batch_first and x.ndim == 3
-        if is_causal and mask is None:         # as a mask: what hooks a part sees what it may see
-            mask = masks.causal(x.shape[first], seen.shape[first], x.device)
+        words: dict[str, Any] = {}
+        if is_causal and mask is None:
+            if x.device is cpu or type(attn) is not MultiheadAttention or _hooked(attn):
+                mask = masks.causal(x.shape[first], seen.shape[first], x.device)     # what hooks a part sees it
+            else:
+                words["is_causal"] = True      # a mask would be uploaded in each step
         if x.ndim == 3 and type(attn) is MultiheadAttention:
             attn.check(x, seen, seen)
             sizes = x.shape[not first], attn.num_heads, x.shape[first], seen.shape[first]
             masks.check(mask, padding, sizes, whose)
-            if attn.simple(mask, padding) and self._one_node(x, attn, attn.out_proj, norm, dropout):
-                y: Tensor = attention_block(
+            parts = attn, attn.out_proj, norm, dropout
+            if attn.simple(mask, padding) and 0 not in seen.shape and self._one_node(x, *parts):
+                node: Any = attention_block
+                options: dict[str, Any] = dict(heads=attn.num_heads, norm_first=self.norm_first, eps=norm.eps,
+                                               batch_first=first)
+                if x.device is not cpu:
+                    node, options["first"] = attention_block_on_device, 0 if words else seen.shape[first]
+                y: Tensor = node(
                     x, memory, masks.joined(mask, padding, False, sizes), kept(sizes, _dropout_of(attn), x),
                     kept(x.shape, _dropout_of(dropout), x), attn.in_proj_weight, attn.in_proj_bias,
-                    attn.out_proj.weight, attn.out_proj.bias, norm.weight, norm.bias, heads=attn.num_heads,
-                    norm_first=self.norm_first, eps=norm.eps, batch_first=first)
+                    attn.out_proj.weight, attn.out_proj.bias, norm.weight, norm.bias, **options)
                 return y
 
         def block(y: Tensor) -> Tensor:
             seen = y if memory is None else memory
-            return dropout(attn(y, seen, seen, padding, False, mask)[0])
+            return dropout(attn(y, seen, seen, padding, False, mask, **words)[0])
         return self._residual(x, norm, block)
 
     def _network(self, x: Tensor, norm: LayerNorm, dropout: Dropout) -> Tensor:
@@ -86,7 +98,8 @@ class _Layer(Module):
         named = isinstance(self.activation, str)
         if named and self._one_node(x, self.linear1, self.linear2, norm, self.dropout, dropout):
             inside = kept((*x.shape[:-1], self.linear1.out_features), _dropout_of(self.dropout), x)
-            y: Tensor = feed_forward(
+            node = feed_forward if x.device is cpu else feed_forward_on_device
+            y: Tensor = node(
                 x, inside, kept(x.shape, _dropout_of(dropout), x), self.linear1.weight, self.linear1.bias,
                 self.linear2.weight, self.linear2.bias, norm.weight, norm.bias, activation=self.activation,
                 norm_first=self.norm_first, eps=norm.eps)
@@ -95,8 +108,9 @@ class _Layer(Module):
         return self._residual(x, norm, lambda y: dropout(self.linear2(self.dropout(phi(self.linear1(y))))))
 
     def _one_node(self, x: Tensor, *parts: Module) -> bool:
-        """Can a node stand for these parts: on the host, none of them hooked or replaced?"""
-        return self.fused and x.device is cpu and 0 not in x.shape and all(
+        """Can a node stand for these parts: is there a form for the device, none of them hooked or replaced?"""
+        form = x.device is cpu or kernels.of(x.device.xp, x.dtype) is not None
+        return self.fused and form and 0 not in x.shape and all(
             type(part) in _PLAIN and not _hooked(part) for part in parts)
 
     def _own_step(self, x: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:

@@ -3,39 +3,56 @@
 The parameters of one dtype and device lie one after another in one array, and `p.data` is a view into it, so a step is
 a dozen array operations instead of a dozen for each parameter. Gradients are gathered in pieces that stay in the cache;
 a parameter larger than a piece is not copied at all.
+
+On a device with kernels SGD, Adam and AdamW take one launch for 16 parameters, with the gradients where they are
+(`kernels/adam.cu`), and may be captured by `mg.graph`: what changes from step to step, the rate and the correction for
+the start, is then read from the host before each replay. The other optimisers refuse a graph, where both would freeze.
 """
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from .. import kernels
+from ..capture import capturing
 from ..errors import MinigradError, StateError, describe
 from ..tensor import Tensor, touch
 
 _PIECE = 16384                                 # elements: six arrays of 64 kB stay in the second-level cache
+_ALIGNED = 64                                  # elements: with kernels a parameter begins at a multiple of 256 bytes
+_AT_ONCE, _THREADS = 16, 256                   # parameters of a launch (adam.cu), threads of a block
 
 
 class _Flat:
     """Parameters of one dtype and device in one array, and the optimiser's state in arrays beside it.
 
-    steps: how often each parameter was updated (one without a gradient is left out of a step).
+    steps: how often each parameter was updated (one without a gradient is left out of a step).  kernels: the device's
+    launcher, or None.  table (parameters, 2): with kernels, where each begins and ends, on the device.
     """
 
     def __init__(self, params: list[Tensor], state_names: tuple[str, ...], fill: float) -> None:
         self.params, self.device = params, params[0].device
         xp, dtype = self.device.xp, params[0].dtype
-        ends = np.cumsum([p.data.size for p in params]).tolist()
-        self.bounds = list(zip([0, *ends], ends, strict=False))
-        self.data = xp.empty(ends[-1], dtype=dtype)
-        self.state = {name: xp.full(ends[-1], fill, dtype=dtype) for name in state_names}
+        self.kernels, self.bounds, size = kernels.of(xp, dtype), [], 0
+        for p in params:
+            self.bounds.append((size, size + p.data.size))
+            size += p.data.size if self.kernels is None else -(-p.data.size // _ALIGNED) * _ALIGNED
+        self.data = xp.zeros(size, dtype=dtype)
+        self.state = {name: xp.full(size, fill, dtype=dtype) for name in state_names}
         self.steps = [0] * len(params)
         self.views = self._views(self.data)
-        self.piece = _PIECE if xp is np else ends[-1]          # a GPU has no cache to fit, but launches to save
-        self.gathered, self.scratch = xp.empty((2, min(self.piece, ends[-1])), dtype=dtype)
+        self.piece = _PIECE if xp is np else max(1, size)      # a GPU has no cache to fit, but launches to save
+        self.table: Any = None if self.kernels is None else xp.asarray(self.bounds, dtype="int32")
         self.plan = self._plan()
         self.attach()
+
+    @cached_property
+    def work(self) -> Any:
+        """(2, n): where gradients are gathered, and scratch. A step by kernel needs neither."""
+        return self.device.xp.zeros((2, min(self.piece, self.data.size)), dtype=self.data.dtype)
 
     def _views(self, flat: Any) -> list[Any]:
         return [flat[a:b].reshape(p.shape) for (a, b), p in zip(self.bounds, self.params, strict=True)]
@@ -53,6 +70,10 @@ class _Flat:
         """Make every p.data a view of the buffer again (it is not after `Module.to`); False if it cannot be one."""
         for p, view in zip(self.params, self.views, strict=True):
             if p.data is not view:
+                if (graph := capturing()) is not None:
+                    graph.refuse(f"a {tuple(p.shape)} parameter was replaced since the last step: each replay would "
+                                 "copy the old values back.", parameter=p._made(),
+                                 fix="run a step before mg.graph captures one")
                 if p.device is not self.device or p.data.dtype != view.dtype or p.data.shape != view.shape:
                     return False
                 view[...] = p.data
@@ -73,14 +94,32 @@ class _Flat:
                 start, stop = self.bounds[first][0], self.bounds[last - 1][1]
                 if len(parts) == 1:
                     g = parts[0].data.reshape(-1)
+                elif self.kernels is not None:
+                    g = self.work[0]
+                    for blocks, threads, *rest in self.launches(range(first, last)):
+                        self.kernels("gradient_gather", blocks, threads, g, *rest)
+                    g = g[start:stop]
                 else:
-                    g = self.gathered[:stop - start]
+                    g = self.work[0, :stop - start]
                     self.device.xp.concatenate([x.data.reshape(-1) for x in parts], out=g)
                 step = self.steps[first] + 1
                 self.steps[first:last] = [step] * (last - first)
                 for a in range(start, stop, self.piece):
                     b = min(a + self.piece, stop)
                     yield a, b, g[a - start:b - start], step
+
+    def launches(self, members: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        """(blocks, threads, table, how many rows it has, 16 gradients or None) for launches that reach all members."""
+        xp, chosen = self.device.xp, set(members)
+        for i in range(0, len(self.params), _AT_ONCE):
+            j = min(i + _AT_ONCE, len(self.params))
+            found: list[Any] = [None] * _AT_ONCE
+            for k in chosen.intersection(range(i, j)):
+                g = self.params[k].grad.data           # type: ignore[union-attr]  # members have a gradient
+                found[k - i] = g if g.flags.c_contiguous else xp.ascontiguousarray(g)
+            if chosen.intersection(range(i, j)):
+                length = self.bounds[j - 1][1] - self.bounds[i][0]
+                yield (-(-length // _THREADS), _THREADS, self.table[i:j], j - i, *found)
 
     def export(self, k: int) -> dict[str, Any]:
         """The state of parameter k as PyTorch names it: views."""
@@ -101,6 +140,12 @@ class Optimizer:
 
     state_names: tuple[str, ...] = ()
     state_fill = 0.0                           # what the state of a parameter is before its first step
+    kernel: tuple[str, int] | None = None      # of `_update`: its name, and how many state arrays it takes
+
+    def __init_subclass__(cls) -> None:
+        """A subclass with an update rule of its own does not inherit the kernel of another rule."""
+        if "_update" in vars(cls) and "kernel" not in vars(cls):
+            cls.kernel = None
 
     def __init__(self, params: Iterable[Any], **defaults: Any) -> None:
         groups = list(params)
@@ -139,10 +184,41 @@ class Optimizer:
             if not all([flat.attach() for flat in self._flats[k]]):
                 self._move(k)
             for flat in self._flats[k]:
+                if flat.kernels is not None and self.kernel is not None:
+                    self._launch(self.kernel, group, flat)
+                    continue
+                if (graph := capturing()) is not None:
+                    graph.refuse(f"{type(self).__name__} on {flat.data.dtype} parameters in a graph: its learning rate "
+                                 "and step count would be frozen.", fix="SGD, Adam or AdamW on float32 parameters; or "
+                                 "leave opt.step() out of the graph")
                 for start, stop, g, step in flat.pieces():
                     self._update(flat.device.xp, group, flat.data[start:stop], g,
-                                 [a[start:stop] for a in flat.state.values()], flat.scratch[:stop - start], step)
+                                 [a[start:stop] for a in flat.state.values()], flat.work[1, :stop - start], step)
             touch(*[p for p in group["params"] if p.grad is not None])
+
+    def _launch(self, kernel: tuple[str, int], group: dict[str, Any], flat: _Flat) -> None:
+        """`_update` as one kernel: one launch for 16 parameters that are at the same step."""
+        name, slots = kernel
+        state = [*flat.state.values(), *[None] * (slots - len(flat.state))]
+        together: dict[int, list[int]] = {}
+        for i, (p, step) in enumerate(zip(flat.params, flat.steps, strict=True)):
+            if p.grad is not None:
+                together.setdefault(step, []).append(i)
+        for members in together.values():
+            def numbers(members: list[int] = members) -> tuple[float, ...]:
+                step = flat.steps[members[0]] + 1
+                for i in members:
+                    flat.steps[i] = step
+                return self._numbers(group, step)
+            graph = capturing()
+            live = None if graph is None else graph.scalar(np.float32, numbers)
+            values = numbers() if live is None else [0.0] * live.size
+            for blocks, threads, *rest in flat.launches(members):
+                flat.kernels(name, blocks, threads, flat.data, *state, *rest, *values, live)
+
+    def _numbers(self, group: dict[str, Any], step: int) -> tuple[float, ...]:
+        """What the kernel takes of a group's settings at a step."""
+        raise NotImplementedError
 
     def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
         """p from its gradient g and the state, in place, on flat arrays of one length; u is scratch, g is read only."""

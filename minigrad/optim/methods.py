@@ -2,6 +2,7 @@
 
 `_update` gets a piece of the parameters p, of the gradient g, of each state array, and a scratch array u, all of one
 length. It writes p and the state in place and leaves g as it is. g is the gradient; products are elementwise.
+`kernel` names the same update in `kernels/adam.cu`, and `_numbers` gives what it takes of the settings.
 """
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ class SGD(Optimizer):
     The first step sets b = g. weight_decay adds weight_decay * p to the gradient.
     """
 
+    kernel = "sgd", 1
+
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0,
                  weight_decay: float = 0.0, nesterov: bool = False) -> None:
         if nesterov and (not momentum or dampening):
@@ -25,6 +28,12 @@ class SGD(Optimizer):
         self.state_names = ("momentum_buffer",) if momentum else ()
         super().__init__(params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
                          nesterov=nesterov)
+
+    def _numbers(self, group: dict[str, Any], step: int) -> tuple[float, ...]:
+        """lr, keep, take, ahead, decay:  b = keep b + take g."""
+        mu = group["momentum"]
+        keep, take = (0.0, 1.0) if step == 1 else (mu, 1 - group["dampening"])
+        return group["lr"], keep, take, mu if group["nesterov"] else 0.0, group["weight_decay"]
 
     def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
         lr, mu = group["lr"], group["momentum"]
@@ -131,33 +140,42 @@ class Adam(Optimizer):
     weight_decay adds weight_decay * p to the gradient. PyTorch's order of operations, so float64 agrees to 1e-15.
     """
 
-    state_names = ("exp_avg", "exp_avg_sq")
+    state_names, kernel = ("exp_avg", "exp_avg_sq"), ("adam", 2)
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-8, weight_decay: float = 0.0) -> None:
         super().__init__(params, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
 
     def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
-        (m, v), (b1, b2) = state, group["betas"]
+        m, v = state
+        c1, b2, c2, decay, shrink, eps, rate = self._numbers(group, step)
         multiply, add = xp.multiply, xp.add
-        g = self._decay(group, p, g)
+        if shrink != 1:
+            multiply(p, shrink, out=p)
+        if decay:
+            g = g + decay * p
         xp.subtract(g, m, out=u)               # m += (1 - b1) (g - m)
-        multiply(u, 1 - b1, out=u)
+        multiply(u, c1, out=u)
         add(m, u, out=m)
         multiply(g, g, out=u)                  # v = b2 v + (1 - b2) g^2
-        multiply(u, 1 - b2, out=u)
+        multiply(u, c2, out=u)
         multiply(v, b2, out=v)
         add(v, u, out=v)
-        root = math.sqrt(1 - b2 ** step)       # both corrections join the scalars: two passes less
         xp.sqrt(v, out=u)
-        add(u, group["eps"] * root, out=u)
+        add(u, eps, out=u)
         xp.divide(m, u, out=u)
-        multiply(u, group["lr"] * root / (1 - b1 ** step), out=u)
+        multiply(u, rate, out=u)
         xp.subtract(p, u, out=p)
 
-    def _decay(self, group: dict[str, Any], p: Any, g: Any) -> Any:
-        """The gradient that the moments see."""
-        return decayed(group, p, g)
+    def _numbers(self, group: dict[str, Any], step: int) -> tuple[float, ...]:
+        """1 - b1, b2, 1 - b2, decay, shrink, eps, rate: both corrections join the last two, which saves two passes."""
+        b1, b2 = group["betas"]
+        root = math.sqrt(1 - b2 ** step)
+        return 1 - b1, b2, 1 - b2, *self._decays(group), group["eps"] * root, group["lr"] * root / (1 - b1 ** step)
+
+    def _decays(self, group: dict[str, Any]) -> tuple[float, float]:
+        """(what of p the gradient gets, what p is multiplied by before)."""
+        return group["weight_decay"], 1.0
 
 
 class AdamW(Adam):
@@ -167,11 +185,9 @@ class AdamW(Adam):
                  eps: float = 1e-8, weight_decay: float = 1e-2) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
 
-    def _decay(self, group: dict[str, Any], p: Any, g: Any) -> Any:
-        """The gradient as it is; p decays on its own."""
-        if group["weight_decay"]:
-            p *= 1 - group["lr"] * group["weight_decay"]
-        return g
+    def _decays(self, group: dict[str, Any]) -> tuple[float, float]:
+        """The gradient gets nothing; p shrinks on its own."""
+        return 0.0, 1 - group["lr"] * group["weight_decay"]
 
 
 def decayed(group: dict[str, Any], p: Any, g: Any) -> Any:

@@ -414,6 +414,6 @@ def test_the_figures_in_the_guide_are_the_measured_ones() -> None:
 
 def test_a_further_submission_is_counted_without_students_code() -> None:
     """Two cores, 40 to 300: 26 s more of the wall, 13 s of students' processor time, half of it on each core."""
-    found = grading.further(40, 300, {40: 6.0, 300: 32.0}, {40: 2.0, 300: 15.0})["a_further_submission"]
+    found = grading.one_more(40, 300, (6.0, 2.0), (32.0, 15.0))
     assert found["wall_seconds"] == 0.1 and found["students_processor_seconds"] == 0.05
     assert found["own_wall_seconds"] == pytest.approx(0.1 - 0.05 / workers.cores(), abs=1e-4)

@@ -8,6 +8,11 @@ import pytest
 from minigrad.experiments import find, names
 from minigrad.experiments._console import Console
 
+from ..conftest import DEVICES
+
+IN_EVERY_RUN = {"hello"}                       # on a device; all of them take minutes
+ON_A_DEVICE = [pytest.param(name, marks=[] if name in IN_EVERY_RUN else pytest.mark.proof) for name in names()]
+
 
 @pytest.mark.parametrize("name", names())
 def test_a_quick_run_writes_its_numbers_its_figures_and_a_checkpoint(name, tmp_path, capsys):
@@ -25,3 +30,16 @@ def test_a_quick_run_writes_its_numbers_its_figures_and_a_checkpoint(name, tmp_p
     assert record["figures"] and all((folder / f).read_bytes().startswith(b"\x89PNG") for f in record["figures"])
     saved = [*(folder / "checkpoints").glob("*.npz"), *folder.glob("model.*")]
     assert saved, "ctx.rounds(..., model=..., optimizer=...) writes one"
+
+
+@pytest.mark.parametrize("device", [d for d in DEVICES if d != "cpu"])
+@pytest.mark.parametrize("name", ON_A_DEVICE)
+def test_a_quick_run_on_a_device_ends_as_one_on_the_host(name, device, tmp_path, capsys):
+    """`minigrad run NAME --device cuda`: what an array on the host among those of a device does is a TypeError here."""
+    pytest.importorskip("matplotlib")
+    if name == "digits":
+        pytest.importorskip("sklearn")
+    record = find(name).execute(quick=True, device=device, out=tmp_path, console=Console())
+    written = json.loads((tmp_path / name / "quick-seed-0" / "numbers.json").read_text())
+    assert record["status"] == "finished" and record["results"] and written["device"] == device
+    assert written["figures"] and capsys.readouterr().out.count(f", {device}, ") >= 1

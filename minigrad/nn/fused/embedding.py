@@ -3,7 +3,7 @@
     y_i = W[id_i];   dW[v] = sum of g_i over the i with id_i = v
 
 Many rows are brought together by sorting their ids, on the host, and added as runs: 0.75 to 0.9 of the time that adding
-each at its place takes.
+each at its place takes. A device with kernels does the same (`nn/gpu/embedding.py`).
 """
 from __future__ import annotations
 
@@ -11,34 +11,40 @@ from typing import Any
 
 import numpy as np
 
+from ... import kernels
 from ... import tensor as tape
 from ...backend import add_at, cpu
 from ...errors import DTypeError, IndexRangeError, describe
 from ...ops import _under, getitem, put
 from ...tensor import Tensor, primitive
+from ..gpu import embedding as gpu
 
 SORTED = 256                                   # ids from which sorting them pays
 FEW, RUNS = 4, 64                              # a run costs 0.5 us to start, so short ones are added otherwise if many
 
 
 @primitive
-def _embedding(xp: Any, w: Any, *, ids: Any, padding: int | None) -> Any:
+def _embedding(xp: Any, w: Any, *, ids: Any, padding: int | None, source: list | None = None) -> Any:
     """y_i = W[id_i];  dW = sum over i of g_i at id_i
 
-    w (V, E), ids (...) -> (..., E).  padding: the id whose row gets no gradient.
+    w (V, E), ids (...) -> (..., E); a row of NaN without a gradient where an id is outside of 0 ... V - 1.
+    padding: the id whose row gets no gradient.  source: with kernels, the array to read, once; it is copied to ids.
     """
-    shape = w.shape
+    shape, n = w.shape, w.shape[0]
     if xp is np:
         return w.take(ids, 0), lambda g: (_add_rows(g, ids, shape, padding),)
+    if (k := kernels.of(xp, w.dtype)) is not None:
+        return gpu.rows(xp, k, w, source.pop() if source else ids, ids, padding)
+    known = (ids >= 0) & (ids < n)
+    trained = known if padding is None else known & (ids != padding)
+    inside = ids * known
 
     def vjp(g: Any) -> Any:
-        if padding is not None:
-            g = xp.where(_wide(ids != padding), g, xp.zeros_like(g))
-        return (_under(xp, put, g, index=ids, shape=shape),)
-    y = _under(xp, getitem, w, index=ids)
-    if padding is not None and isinstance(y, Tensor):          # second order: the recorded index would not stop there
-        y = xp.where(_wide(ids != padding), y, y.detach())
-    return y, vjp
+        return (_under(xp, put, xp.where(_wide(trained), g, xp.zeros_like(g)), index=inside, shape=shape),)
+    y = _under(xp, getitem, w, index=inside)
+    if isinstance(y, Tensor):                  # second order: the recorded index would not stop at such a row
+        y = xp.where(_wide(trained), y, y.detach())
+    return xp.where(_wide(known), y, xp.full_like(y, float("nan"))), vjp
 
 
 def _wide(mask: Any) -> Any:
@@ -94,12 +100,10 @@ def check_ids(weight: Tensor, ids: Tensor) -> None:
 def rows_of(weight: Tensor, ids: Tensor, padding: int | None) -> Tensor:
     """`_embedding` of checked ids. On a device where nobody looked at them, the row of an id out of range is NaN."""
     check_ids(weight, ids)
-    array, n, xp = ids.data, weight.shape[0], ids.device.xp
-    if ids.device is cpu:
-        rows: Tensor = _embedding(weight, ids=array.copy(), padding=padding)   # a batch buffer may be filled again
-        return rows
-    wrong = (array < 0) | (array >= n)
-    rows = _embedding(weight, ids=xp.where(wrong, xp.zeros_like(array), array), padding=padding)
-    nan = xp.where(wrong, xp.full(array.shape, float("nan"), dtype=weight.dtype),
-                   xp.zeros(array.shape, dtype=weight.dtype))
-    return rows + Tensor(_wide(nan), False, ids.device)
+    array, options = ids.data, {}
+    if kernels.of(ids.device.xp, weight.dtype) is None:
+        array = array.copy()                   # a batch buffer may be filled again
+    else:
+        array, options = ids.device.xp.empty(array.shape, "int64"), {"source": [array]}
+    rows: Tensor = _embedding(weight, ids=array, padding=padding, **options)
+    return rows

@@ -4,7 +4,8 @@
     dx_ik = g_i s_i (p_ik - [k = c]),  p = softmax x
 
 One form for every namespace, and with it gradients of every order; on the host the same in place, in blocks of rows
-that stay in the cache, with two passes less where no e^x can overflow.
+that stay in the cache, with two passes less where no e^x can overflow; on a device with kernels one launch forward and
+one backward (`kernels/cross_entropy.cu`).
 """
 from __future__ import annotations
 
@@ -12,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ... import kernels
 from ...ops import _under, getitem, logsumexp, put
 from ...tensor import primitive
+from ..gpu.rows import threads
 from .workspace import Lease
 
 BLOCK = 65536                                  # elements: a block of rows and its copy stay in the second-level cache
@@ -29,6 +32,8 @@ def softmax_cross_entropy(xp: Any, x: Any, scale: Any, *, place: Any) -> Any:
     """
     if xp is np and x.size:
         return _on_host(x, scale, place)
+    if x.shape[1] and (k := kernels.of(xp, x.dtype)):
+        return _by_kernels(k, xp, x, scale, place[1])
     shape = x.shape
     lse = _under(xp, logsumexp, x, axis=-1, keepdims=True)
     lse = xp.where(lse > -np.inf, lse, xp.zeros_like(lse))     # a row of -inf: softmax 0, and -inf minus -inf is NaN
@@ -72,5 +77,19 @@ def _on_host(x: np.ndarray, scale: np.ndarray, place: Any) -> Any:
         factor = (share / sums)[:, None]
         dx = np.multiply(lease.space, factor)
         dx[place] -= share
+        return dx, None
+    return loss, vjp
+
+
+def _by_kernels(k: Any, xp: Any, x: Any, scale: Any, ids: Any) -> Any:
+    n, v = x.shape
+    x = xp.ascontiguousarray(x)
+    loss, top, logs = (xp.empty(n, x.dtype) for _ in range(3))
+    k("cross_entropy_forward", n, threads(v), x, scale, ids, loss, top, logs, v, shared=256)
+
+    def vjp(g: Any) -> Any:
+        dx, one = xp.empty_like(x), g.strides == (0,)          # the gradient of a sum: one number, stretched
+        g = g[:1] if one else xp.ascontiguousarray(g)
+        k("cross_entropy_backward", n, threads(v), x, scale, ids, top, logs, g, dx, v, 0 if one else 1)
         return dx, None
     return loss, vjp
