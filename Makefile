@@ -34,7 +34,7 @@ build: .venv/installed
 	touch $@
 
 .venv/tested: .venv/installed
-	$(BIN)/python -m pip install --disable-pip-version-check -e ".[grading,viz,test]"
+	$(BIN)/python -m pip install --disable-pip-version-check -e ".[grading,viz,test,kernels]"
 	touch $@
 
 clean:

@@ -1,9 +1,9 @@
 // A stable sort of ids, and sums over the runs of equal ones in one order: the gradients of tables of rows.
 //
-// The sort goes by up to 10 bits a pass, in one launch for the first counts and one a pass: a block sees from the counts
-// of all tiles where each digit of its own tile belongs, brings its keys there, and counts the next digit in the tiles
-// where they arrive. Whole numbers add up to the same in any order, and equal keys keep theirs, so that rows of one id
-// are added in the order in which they came, in every run.
+// The sort goes by up to 10 bits a pass, in a launch for the first counts and one a pass: a block sees from the counts
+// of all tiles where each digit of its own belongs, brings its keys there, and counts the next digit in the tiles where
+// they arrive. Whole numbers add up to the same in any order, and equal keys keep theirs, so that rows of one id are
+// added in the order in which they came, in every run.
 //
 // The sums: a block adds up `span` places that stand side by side, and where a run goes on over more than one span,
 // run_join adds its parts in order. So an id which is a twentieth of all waits for no single warp, and no float atomic
@@ -123,17 +123,22 @@ sort_place(const int* __restrict__ keys, const int* __restrict__ order /*?*/, in
 
 // ---- sums of runs of sorted keys (n), and of what stands at the places order (n)
 
-// out[key] = sum of factor x over the run of a key < V, as far as it is in the span where it begins; heads[i] = what a
+// The row of a key: of out (V, D), or from V on of more; null where there is none, and the key takes no part.
+__device__ __forceinline__ float* row_of(int key, float* out, float* more, int D, int V) {
+  return key < V ? out + (size_t)key * D : more ? more + (size_t)(key - V) * D : nullptr;
+}
+
+// row_of(key) = sum of factor x over the run of a key, as far as it is in the span where it begins; heads[i] = what a
 // run that began before has in span i.  give(item, x, factor): which row is added for an item, and how often.
 // `tiles` blocks a span, for D columns.  Shared: 4 span + 2 words.
 template <class Give>
-__device__ __forceinline__ void add_runs(float4* memory, const int* keys, const int* order, float* out, float* heads,
-                                         int n, int D, int span, int tiles, int V, Give give) {
+__device__ __forceinline__ void add_runs(float4* memory, const int* keys, const int* order, float* out, float* more,
+                                         float* heads, int n, int D, int span, int tiles, int V, Give give) {
   const float** from = (const float**)memory;                  // [span]
   float* factor = (float*)(from + span);                       // [span]
   int* key = (int*)(factor + span);                            // [span + 2] with those of the two neighbours
   const int number = blockIdx.x / tiles, start = number * span, count = min(span, n - start);
-  if (keys[start] >= V) return;              // what takes no part stands at the end
+  if (!row_of(keys[start], out, more, D, V)) return;           // what takes no part stands at the end
   for (int i = threadIdx.x; i < count + 2; i += blockDim.x) {
     const int p = start + i - 1;
     key[i] = p < 0 || p >= n ? -1 : keys[p];
@@ -154,7 +159,7 @@ __device__ __forceinline__ void add_runs(float4* memory, const int* keys, const 
       sum += x[j];
       if (i < count && (i + 1 == count || key[i + 1] != key[i + 2])) {
         if (began) heads[(size_t)number * D + d] = sum;
-        else if (key[i + 1] < V) out[(size_t)key[i + 1] * D + d] = sum;
+        else if (float* row = row_of(key[i + 1], out, more, D, V)) row[d] = sum;
         began = false;
         sum = 0.f;
       }
@@ -162,45 +167,48 @@ __device__ __forceinline__ void add_runs(float4* memory, const int* keys, const 
   }
 }
 
-// Rows of a gradient: rows (n, D) -> out (V, D), heads (spans, D).  See add_runs.
+// Rows of a gradient: rows (n, D) -> out (V, D), more, heads (spans, D).  See add_runs.
 extern "C" __global__ void run_rows(const int* __restrict__ keys, const int* __restrict__ order,
                                     const float* __restrict__ rows, float* __restrict__ out,
-                                    float* __restrict__ heads, int n, int D, int span, int tiles, int V) {
+                                    float* __restrict__ more /*?*/, float* __restrict__ heads, int n, int D, int span,
+                                    int tiles, int V) {
   SMEM(memory);
-  add_runs(memory, keys, order, out, heads, n, D, span, tiles, V, [=](int item, const float*& x, float& factor) {
+  add_runs(memory, keys, order, out, more, heads, n, D, span, tiles, V, [=](int item, const float*& x, float& factor) {
     x = rows + (size_t)item * D;
     factor = 1.f;
   });
 }
 
 // Products: item i of the first `pairs` `words` adds coef_i times its pair's row, and those behind add a row of dh;
-// everything times scale g.  The row of pair p is rows[p], or where there are items behind, rows[given_(behind + p) -
-// low], given being the keys before the sort.  coef (pairs, words), dh (pairs, D) -> out (V, D), heads (spans, D).
+// everything times scale g.  The row of pair p is rows[p], or where items are behind, rows[given[behind + p] - V];
+// given: the keys before the sort.  coef (pairs, words), dh (pairs, D) -> out (V, D), more, heads (spans, D).
 extern "C" __global__ void run_products(const int* __restrict__ keys, const int* __restrict__ order,
                                         const int* __restrict__ given, const float* __restrict__ coef,
                                         const float* __restrict__ rows, const float* __restrict__ dh,
                                         const float* __restrict__ g, float* __restrict__ out,
-                                        float* __restrict__ heads, int n, int D, int span, int tiles, int V, int pairs,
-                                        int words, int low, float scale) {
+                                        float* __restrict__ more /*?*/, float* __restrict__ heads, int n, int D,
+                                        int span, int tiles, int V, int pairs, int words, float scale) {
   SMEM(memory);
   const int behind = pairs * words;
   const float all = scale * g[0];
-  add_runs(memory, keys, order, out, heads, n, D, span, tiles, V, [=](int item, const float*& x, float& factor) {
+  add_runs(memory, keys, order, out, more, heads, n, D, span, tiles, V, [=](int item, const float*& x, float& factor) {
     const int pair = item / words;
-    if (item < behind) x = rows + (size_t)(n > behind ? given[behind + pair] - low : pair) * D;
+    if (item < behind) x = rows + (size_t)(n > behind ? given[behind + pair] - V : pair) * D;
     else x = dh + (size_t)(item - behind) * D;
     factor = item < behind ? all * coef[item] : all;
   });
 }
 
-// out[key] += the heads of the spans that its run reaches, for the run that begins in this block's span and goes on.
+// row_of(key) += the heads of the spans that its run reaches, for the run that begins in this block's span and goes on.
 extern "C" __global__ void run_join(const int* __restrict__ keys, const float* __restrict__ heads,
-                                    float* __restrict__ out, int n, int D, int span, int tiles, int V) {
+                                    float* __restrict__ out, float* __restrict__ more /*?*/, int n, int D, int span,
+                                    int tiles, int V) {
   const int number = blockIdx.x / tiles, start = number * span, next = start + span, spans = (n + span - 1) / span;
   const int d = blockIdx.x % tiles * blockDim.x + threadIdx.x;
   if (d >= D || next >= n) return;
   const int key = keys[next - 1];
-  if (key >= V || keys[next] != key || (start > 0 && keys[start - 1] == key)) return;
+  float* row = row_of(key, out, more, D, V);
+  if (!row || keys[next] != key || (start > 0 && keys[start - 1] == key)) return;
   int last = number + 1, step = 1;           // the last span that begins with this key, by leaps and then by halves
   while (last + step < spans && keys[(last + step) * span] == key) {
     last += step;
@@ -208,8 +216,8 @@ extern "C" __global__ void run_join(const int* __restrict__ keys, const float* _
   }
   for (; step; step /= 2)
     if (last + step < spans && keys[(last + step) * span] == key) last += step;
-  float sum = out[(size_t)key * D + d];
+  float sum = row[d];
   #pragma unroll 8
   for (int s = number + 1; s <= last; ++s) sum += heads[(size_t)s * D + d];
-  out[(size_t)key * D + d] = sum;
+  row[d] = sum;
 }

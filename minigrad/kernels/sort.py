@@ -38,34 +38,40 @@ def _count(counts: Any, keys: Any, turn: Any, bits: Any, rounds: Any) -> None:
     counts[turn] += found.reshape(counts[turn].shape).astype(np.int32)
 
 
-def run_rows(keys: Any, order: Any, rows: Any, out: Any, heads: Any, n: Any, D: Any, span: Any, tiles: Any,
+def run_rows(keys: Any, order: Any, rows: Any, out: Any, more: Any, heads: Any, n: Any, D: Any, span: Any, tiles: Any,
              V: Any) -> None:
-    """out[key] = the rows of each run, up to the end of its span; heads[span] = those of a run that began before."""
-    _add_runs(keys, rows.reshape(n, D)[order], out, heads, D, span, V)
+    """out[key] = the rows of each run, up to the end of its span; heads[span] = those of a run that began before.
+
+    Keys from V on belong to the rows of more, and take no part where that is None.
+    """
+    _add_runs(keys, rows.reshape(n, D)[order], out, more, heads, D, span, V)
 
 
-def run_products(keys: Any, order: Any, given: Any, coef: Any, rows: Any, dh: Any, g: Any, out: Any, heads: Any, n: Any,
-                 D: Any, span: Any, tiles: Any, V: Any, pairs: Any, words: Any, low: Any, scale: Any) -> None:
+def run_products(keys: Any, order: Any, given: Any, coef: Any, rows: Any, dh: Any, g: Any, out: Any, more: Any,
+                 heads: Any, n: Any, D: Any, span: Any, tiles: Any, V: Any, pairs: Any, words: Any, scale: Any) -> None:
     """The same of scale g coef x for the items of pairs, and of scale g dh for those behind them."""
     behind, all_ = pairs * words, scale * g.reshape(-1)[0]
     product, number = order < behind, np.minimum(order, behind - 1)
-    place = given[behind + number // words] - low if n > behind else number // words
+    place = given[behind + number // words] - V if n > behind else number // words
     factor = np.where(product, all_ * coef.reshape(-1)[number], all_)
     x = np.where(product[:, None], rows[place], dh[np.where(product, 0, order - behind)])
-    _add_runs(keys, factor[:, None] * x, out, heads, D, span, V)
+    _add_runs(keys, factor[:, None] * x, out, more, heads, D, span, V)
 
 
-def run_join(keys: Any, heads: Any, out: Any, n: Any, D: Any, span: Any, tiles: Any, V: Any) -> None:
-    """out[key] += the heads of the later spans of its run, in order."""
-    table, starts = out.reshape(V, D), np.arange(span, n, span)
-    goes_on = starts[(keys[starts] == keys[starts - 1]) & (keys[starts] < V)]
-    for start in goes_on:
-        table[keys[start]] += heads[start // span]
+def run_join(keys: Any, heads: Any, out: Any, more: Any, n: Any, D: Any, span: Any, tiles: Any, V: Any) -> None:
+    """The row of a key += the heads of the later spans of its run, in order."""
+    starts = np.arange(span, n, span)
+    for start in starts[keys[starts] == keys[starts - 1]]:
+        key = keys[start]
+        if key < V:
+            out.reshape(V, D)[key] += heads[start // span]
+        elif more is not None:
+            more[key - V] += heads[start // span]
 
 
-def _add_runs(keys: Any, x: Any, out: Any, heads: Any, D: Any, span: Any, V: Any) -> None:
+def _add_runs(keys: Any, x: Any, out: Any, more: Any, heads: Any, D: Any, span: Any, V: Any) -> None:
     """The rows x (n, D) of each run, one after another."""
-    inside = keys < V
+    inside = keys < V if more is None else np.ones(len(keys), bool)
     same = np.concatenate(([False], keys[1:] == keys[:-1]))
     starts = np.flatnonzero((~same | (np.arange(len(keys)) % span == 0)) & inside)
     lengths, began = np.diff(starts, append=np.count_nonzero(inside)), same[starts]
@@ -74,4 +80,7 @@ def _add_runs(keys: Any, x: Any, out: Any, heads: Any, D: Any, span: Any, V: Any
         longer = lengths > k
         sums[longer] += x[starts[longer] + k]
     heads[starts[began] // span] = sums[began]
-    out.reshape(V, D)[keys[starts[~began]]] = sums[~began]
+    key, sums = keys[starts[~began]], sums[~began]
+    out.reshape(V, D)[key[key < V]] = sums[key < V]
+    if more is not None:
+        more[key[key >= V] - V] = sums[key >= V]

@@ -51,7 +51,8 @@ def train_words(model: SkipGram | CBOW | GloVe, corpus: Corpus, *, window: int |
     `nn.fused.skipgram.sizes`), elsewhere pairs, words or entries (None: a hundredth of them, from 32 to 1024).
     rng: the host generator if None.  fast: None takes the fused form where there is one, True insists, False forbids.
     workers: threads of the fused form, for a BLAS of one thread (OPENBLAS_NUM_THREADS=1). They write to the same tables
-    and now and then lose a change (Recht et al. 2011, *Hogwild*), so only one gives the same vectors each time.
+    and now and then lose a change (Recht et al. 2011, *Hogwild*), so only one gives the same vectors each time; where a
+    word is common, the batches of more are smaller.
     Raises ValueError where there is none, and for a text without a pair; MinigradError when the training diverges.
     """
     rng = generator() if rng is None else rng
@@ -117,7 +118,8 @@ def _fused(model: SkipGram, text: _Text, epochs: int, lr: float, batch: int | No
         for epoch in range(epochs):
             ids, left, right = text.epoch()
             if not steps:
-                most, shared = sizes(text.most, float(np.mean(left + right)), output.negatives, lr)
+                often = text.most * workers    # the workers' batches may all be taken at one value of a row
+                most, shared = sizes(often, float(np.mean(left + right)), output.negatives, lr)
                 n = batch or most
                 shared = -(-shared * n // most)
                 steps = [SkipGramStep(dim, w, n, shared, output.negatives, e.dtype) for _ in range(workers)]

@@ -2,7 +2,7 @@
 
 A case is a function of its `Inputs`, which lie on the device before the step, as a loop that is captured has them; it
 returns the module and the loss of a step. Sizes are such that every kernel takes part: hidden 32. There are 12 steps,
-since joining more than 8 arrays makes CuPy upload a table of pointers.
+since CuPy's own way to join more than 8 arrays uploads a table of their addresses.
 """
 from __future__ import annotations
 

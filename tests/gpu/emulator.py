@@ -17,6 +17,7 @@ import ctypes
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -146,6 +147,8 @@ def _library(path: Path, text: str, macros: tuple[tuple[str, int], ...]) -> dict
     folder.mkdir(mode=0o700, exist_ok=True)
     built = folder / f"{hashlib.sha256((code + repr(options)).encode()).hexdigest()[:32]}.so"
     if not built.exists():
+        if not shutil.which("g++"):
+            raise EmulatorError("the kernels run on the CPU by g++, which is missing: apt-get install g++")
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".so", delete=False) as half:
             done = subprocess.run(["g++", *options, "-x", "c++", "-", "-o", half.name], input=code, text=True,
                                   capture_output=True)

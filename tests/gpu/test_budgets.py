@@ -1,7 +1,5 @@
 """What a training step of every layer and model asks of a GPU: no wait, no float64, no upload, and so many launches.
 
-A loop over steps, of forms that have no kernel, still joins more than 8 arrays; CuPy then uploads a table of addresses.
-Those uploads are counted as well, under "upload", so that no other one is added.
 The counts stand in `launches.json`. More than there is a step that became slower on a GPU, where each launch costs the
 host some microseconds; fewer is a file that is not current. After a change that is meant:
 
@@ -24,8 +22,8 @@ from .budget_cases import LAYERS, MODELS, Inputs, Step
 
 RECORD = Path(__file__).with_name("launches.json")
 RECORD_LINE = "python -m tests.gpu.test_budgets --record"
-FORBIDDEN = ("sync", "float64", "h2d")          # the last one is counted where launches.json has "upload"
-RECORDED: dict[str, dict[str, dict[str, int]]] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+FORBIDDEN = ("sync", "float64", "h2d")
+RECORDED: dict[str, dict[str, int]] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
 CASES = {"layers": LAYERS, "models": MODELS}
 ALL = [(group, name) for group, cases in CASES.items() for name in cases]
 # Not layers of their own: what holds modules, and the bases.
@@ -48,11 +46,11 @@ def training(case: Callable[[Inputs], Step]) -> Callable[[], Tensor]:
     return step
 
 
-def counted(case: Callable[[Inputs], Step], forbid: tuple[str, ...] = FORBIDDEN) -> strict.Counts:
+def counted(case: Callable[[Inputs], Step]) -> strict.Counts:
     """The third step: what the first ones make once is not counted."""
     step = training(case)
     for warm in (True, True, False):
-        with strict.counting(forbid=() if warm else forbid) as counts:
+        with strict.counting(forbid=() if warm else FORBIDDEN) as counts:
             step()
     return counts
 
@@ -60,37 +58,28 @@ def counted(case: Callable[[Inputs], Step], forbid: tuple[str, ...] = FORBIDDEN)
 @pytest.mark.parametrize("group, name", ALL, ids=[name for _, name in ALL])
 def test_a_training_step_asks_for_what_is_recorded_and_waits_for_nothing(group, name):
     """`counting` raises at the line that waits, uploads or widens."""
-    recorded = RECORDED[group].get(name, {})
-    counts = counted(CASES[group][name], FORBIDDEN[:-1] if "upload" in recorded else FORBIDDEN)
-    for what, found in asked(counts).items():
-        assert judge(f"{group}: {name}", what, found, recorded.get(what)) is None, counts
-    assert asked(counts).keys() == recorded.keys(), f"{name} uploads no more: {RECORD_LINE}"
+    counts = counted(CASES[group][name])
+    assert judge(f"{group}: {name}", counts.launch, RECORDED[group].get(name)) is None, counts
 
 
-def asked(counts: strict.Counts) -> dict[str, int]:
-    """What is recorded of a step: launches, and uploads where there are any."""
-    return {"launch": counts.launch} | ({"upload": counts.h2d} if counts.h2d else {})
-
-
-def judge(name: str, what: str, found: int, recorded: int | None) -> str | None:
+def judge(name: str, found: int, recorded: int | None) -> str | None:
     """What is wrong with a count, and what to do; None where it is the recorded one."""
     if found == recorded:
         return None
     if recorded is None:
-        return f"{name} has no recorded number of {what}; there are {found}: {RECORD_LINE}"
+        return f"{name} has no recorded number of launches; it makes {found}: {RECORD_LINE}"
     if found > recorded:
-        return (f"{name}: {found} of {what} in a training step, and {recorded} are recorded: it became slower on a "
+        return (f"{name} makes {found} launches in a training step, and {recorded} are recorded: it became slower on a "
                 f"GPU. If that is meant: {RECORD_LINE}")
-    return f"{name}: {found} of {what} instead of {recorded}: fewer. Keep it so: {RECORD_LINE}"
+    return f"{name} makes {found} launches instead of {recorded}: fewer. Keep it so: {RECORD_LINE}"
 
 
-UPLOADING = {name for cases in RECORDED.values() for name, counts in cases.items() if "upload" in counts}
 CAPTURED = [pytest.param(group, name, id=name, marks=[] if group == "models" else pytest.mark.proof)
-            for group, name in ALL if name not in UPLOADING]
+            for group, name in ALL]
 
 
 @pytest.mark.parametrize("group, name", CAPTURED)
-def test_a_step_that_uploads_nothing_is_captured_and_replayed_with_the_same_losses(group, name):
+def test_a_step_is_captured_and_replayed_with_the_same_losses(group, name):
     """`mg.graph` of every model: bit for bit, with its dropout masks and Adam's counts."""
     plain = training(CASES[group][name])
     losses = [plain().item() for _ in range(3)]
@@ -102,7 +91,7 @@ def test_a_step_that_uploads_nothing_is_captured_and_replayed_with_the_same_loss
                                                    (3, None, "no recorded number"), (4, 4, None)])
 def test_growth_and_shrinking_are_both_told_with_what_to_type(found, recorded, says):
     """A budget that is never lowered is none."""
-    said = judge("LSTM", "launch", found, recorded)
+    said = judge("LSTM", found, recorded)
     assert said is says is None or says in said and said.endswith(RECORD_LINE)
 
 
@@ -129,14 +118,12 @@ def test_a_step_that_waits_uploads_or_widens_is_caught(what, work):
 
 def record() -> None:
     """Write the counts of all cases; print those that changed."""
-    found: dict[str, dict[str, dict[str, int]]] = {}
+    found: dict[str, dict[str, int]] = {}
     for group, name in ALL:
-        now = found.setdefault(group, {})[name] = asked(counted(CASES[group][name], FORBIDDEN[:-1]))
+        now = found.setdefault(group, {})[name] = counted(CASES[group][name]).launch
         if (was := RECORDED.get(group, {}).get(name)) != now:
             print(f"{group}: {name}: {was} -> {now}")
-    lines = [f' "{group}": {{\n' + ",\n".join(f"  {json.dumps(name)}: {json.dumps(n)}" for name, n in cases.items()) +
-             "\n }" for group, cases in found.items()]
-    RECORD.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    RECORD.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

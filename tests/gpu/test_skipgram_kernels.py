@@ -1,12 +1,9 @@
-"""Negative sampling on kernels: source = twin, the sort sorts, node = the formula, launches counted, runs equal.
+"""Negative sampling on kernels: source = twin, node = the formula, launches counted, runs equal.
 
 On "strict" a launch runs the kernel's twin in NumPy; under `emulated()` the CUDA source, its threads in random order.
 """
 from __future__ import annotations
 
-import faulthandler
-import os
-import signal
 from contextlib import nullcontext
 
 import numpy as np
@@ -15,21 +12,13 @@ import pytest
 import minigrad as mg
 from minigrad import optim, strict
 from minigrad.errors import DTypeError, GradError, IndexRangeError, InplaceError, ShapeError
-from minigrad.kernels.skipgram import SPAN, TILE
 from minigrad.models.cbow import CBOW
 from minigrad.models.skipgram import SkipGram
-from minigrad.nn.gpu.skipgram import _sorted, negative_sampling
+from minigrad.nn.gpu.skipgram import negative_sampling
 
-from .emulator import Mutant, emulated, mutants, replaced
+from .emulator import emulated
 from .test_bahdanau_kernels import FORBIDDEN, agree, nans, normal
-
-DEVICE = mg.device("strict")
-
-
-def ids(high: int, *shape: int) -> np.ndarray:
-    """Ids of which small ones are common."""
-    return (mg.backend.generator().random(shape) ** 3 * high).astype(np.int64)
-
+from .test_sort import ids
 
 # ---------------------------------------------------------------------------------------------- source and twin
 
@@ -48,102 +37,8 @@ def test_the_source_of_the_pairs_is_its_twin(B, M, D, V, table):
 
 
 @pytest.mark.parametrize("n, block", [(1, 32), (64, 64), (201, 64)])
-def test_the_source_of_the_mean_and_of_the_running_sum_is_its_twin(n, block):
+def test_the_source_of_the_mean_is_its_twin(n, block):
     agree("skipgram_total", 1, block, [normal(n), nans(1), n, 0.25], 128)
-    agree("skipgram_scan", 1, block, [ids(9, n).astype(np.int32), n], 128)
-
-
-@pytest.mark.parametrize("n, bits, shift", [(1, 1, 0), (70, 3, 2), (TILE + 600, 5, 1), (600, 10, 0)])
-@pytest.mark.parametrize("given", [True, False])
-def test_the_source_of_the_sort_is_its_twin(n, bits, shift, given):
-    tiles = -(-n // TILE)
-    keys, order = ids(4096, n).astype(np.int32), np.random.default_rng(0).permutation(n).astype(np.int32)
-    counts, rest = np.full((1 << bits, tiles), -1, np.int32), (n, shift, bits, tiles)
-    head, room = [keys, order if given else None], 4 * (8 << bits)
-    agree("skipgram_count", tiles, 256, [*head, counts, *rest], room, seeds=1)
-    digits = keys[order if given else slice(None)] >> shift & (1 << bits) - 1
-    flat = np.bincount(digits * tiles + np.arange(n) // TILE, minlength=counts.size)
-    starts = (np.cumsum(flat) - flat).astype(np.int32).reshape(counts.shape)
-    agree("skipgram_place", tiles, 256, [*head, starts, np.full(n, -1, np.int32), *rest], room, seeds=1)
-
-
-def sums(pairs: int, M: int, D: int, words: int, table: bool, seeds: int = 2) -> None:
-    """Both kernels of the sums, on sorted ids."""
-    n, V, N = pairs * (M + 1 + table), 12, 7 if table else pairs
-    keys = np.concatenate([ids(words, pairs * (M + 1)), *([V + ids(N, pairs)] if table else [])]).astype(np.int32)
-    order, spans = np.argsort(keys, kind="stable").astype(np.int32), -(-n // SPAN)
-    coef, rows, dh, g = normal(pairs, M + 1), normal(N, D), normal(pairs, D), normal(1)
-    tables = [nans(V, D), nans(N, D) if table else None]
-    agree("skipgram_sums", spans, 64, [keys, order, coef, rows, dh, g, *tables, nans(spans, D), nans(spans, D), n,
-                                       pairs, M, D, V, 0.5], 4 * (4 * SPAN + 2), seeds)
-    agree("skipgram_join", spans, 64, [keys, order, normal(spans, D), normal(spans, D), *tables, n, D, V], 0, seeds)
-
-
-@pytest.mark.parametrize("pairs, M, D, words", [
-    (1, 1, 3, 3), (32, 1, 5, 1),               # one id, which fills its spans to the last place
-    (33, 2, 70, 1), (40, 6, 3, 12), (200, 3, 4, 2),
-], ids=str)
-@pytest.mark.parametrize("table", [True, False])
-def test_the_source_of_the_sums_is_its_twin(pairs, M, D, words, table):
-    """Ids that end with a span, go on over many, and stand alone."""
-    sums(pairs, M, D, words, table)
-
-
-def unseen(m: Mutant) -> bool:
-    """The emulator changes threads at votes and barriers alone. What is written before a warp's votes and read after
-    them is there: by the warp itself always, and of the block what needs no vote. On a GPU these three are needed."""
-    return m.barrier == "__syncwarp();" or "sorted[at] = item" in m.text.splitlines()[m.line]
-
-
-def everything() -> None:
-    """What needs a barrier, once."""
-    agree("skipgram_total", 1, 96, [normal(300), nans(1), 300, 1.0], 128, 3)
-    agree("skipgram_scan", 1, 96, [ids(9, 200).astype(np.int32), 200], 128, 3)
-    test_the_source_of_the_sort_is_its_twin(1200, 7, 2, False)     # 128 digits, of which warps without ids sum some
-    sums(40, 3, 70, 5, True)
-
-
-def fails(check) -> bool:
-    """In a process of its own: a kernel that follows a pointer too early crashes it."""
-    child = os.fork()
-    if child == 0:
-        faulthandler.disable()                 # a crash is an answer here
-        try:
-            for seed in range(3):
-                mg.manual_seed(seed)
-                check()
-        except AssertionError:
-            os._exit(1)
-        except BaseException:
-            os._exit(2)
-        os._exit(0)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, 1, -signal.SIGSEGV, -signal.SIGBUS), code
-    return code != 0
-
-
-@pytest.mark.parametrize("mutant", [m for m in mutants("skipgram.cu") if not unseen(m)], ids=str)
-def test_a_deleted_barrier_is_caught(mutant):
-    with replaced(mutant):
-        assert fails(everything)
-
-
-def test_the_mutants_are_all_barriers():
-    assert not fails(everything)
-    assert [unseen(m) for m in mutants("skipgram.cu")].count(True) == 3 and len(mutants("skipgram.cu")) == 6
-
-
-@pytest.mark.parametrize("size, passes", [(1, 1), (1024, 1), (1025, 2), (2 ** 20, 2), (2 ** 20 + 1, 3)])
-@pytest.mark.parametrize("source", [False, True], ids=["twin", "source"])
-def test_keys_of_any_size_are_sorted_and_equal_ones_stay_as_they_stood(size, passes, source):
-    """With common keys, so that order among equals counts; the last key of the range occurs."""
-    keys = ids(size, 700).astype(np.int32)
-    keys[5] = size - 1
-    device = strict.asarray(keys)
-    with emulated() if source else nullcontext(), strict.counting(FORBIDDEN) as counts:
-        order = _sorted(DEVICE.kernels, strict, device, size)
-    assert np.array_equal(strict.asnumpy(order), np.argsort(keys, kind="stable"))
-    assert counts.launch == 3 * passes
 
 
 # ---------------------------------------------------------------------------------------------- node and formula
@@ -180,7 +75,7 @@ def test_the_node_is_the_formula_in_value_and_both_gradients(B, M, D, V, source)
     with emulated(1) if source else nullcontext() as started:
         got = results(model_of(V, D), *batch)
     close(got, results(model_of(V, D, fused=False), *batch))
-    assert not source or "skipgram_sums" in started
+    assert not source or "run_products" in started
 
 
 @pytest.mark.proof
@@ -236,9 +131,9 @@ def test_every_run_gives_the_same_bits():
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize("V, back", [(500, 7), (3000, 10)])
-def test_two_launches_forward_and_seven_or_ten_back_and_nothing_waits(V, back):
-    """The sort takes three for every 10 bits; two are zeros, two the sums. Noise that is on the device stays there."""
+@pytest.mark.parametrize("V, back", [(500, 6), (3000, 7)])
+def test_two_launches_forward_and_six_or_seven_back_and_nothing_waits(V, back):
+    """The sort takes one, and one for every 10 bits; two are zeros, two the sums. Noise on the device stays there."""
     model = model_of(V, 5)
     batch = [mg.tensor(a, device="strict") for a in (ids(V, 40), ids(V, 40), ids(V, 40, 4))]
     one = mg.tensor(np.float32(2), device="strict")

@@ -2,8 +2,8 @@
 
 Bringing the rows of equal ids together costs, for n ids of rows of E:
 
-    up to 128 ids   1 launch        each position looks through all ids: n^2 reads of an id by each column
-    more            4 to 2^10 > V   a sort and two launches for the sums (`sort.py`); one more for each further 10 bits of V
+    up to 128 ids   1 launch       each position looks through all ids: n^2 reads of an id by each column
+    more            4, 5 launches  a sort of ids below 2^10, below 2^20, and two launches for the sums (`sort.py`)
 """
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ SPAN = 32                                      # places that a block adds up: a 
 def rows(xp: Any, k: Any, w: Any, source: Any, ids: Any, padding: int | None) -> Any:
     """Value and vjp of `_embedding`: w (V, ...), source and ids (...) of integers -> (..., ...).
 
-    source is read, and copied to `ids` (int64), which the gradient needs. One launch; the gradient takes 2, or from 129 ids 5 to 7.
+    source is read, and copied to `ids` (int64), which the gradient needs. One launch; the gradient takes 2, or for
+    more than 128 ids 5 to V = 2^10, 6 to 2^20.
     """
     shape = w.shape
     V, E, n = shape[0], math.prod(shape[1:]), ids.size
@@ -38,7 +39,7 @@ def add_rows(k: Any, out: Any, ids: Any, rows: Any, padding: int | None = None) 
     """out[v] = the sum of rows[i] over the i with ids[i] = v, in the order of i.
 
     out (V, *S) of zeros, ids (...) int64, rows (*ids.shape, *S), all C-contiguous, float32. An id outside of
-    0 ... V - 1, and `padding`, adds nothing. One launch for up to 128 ids, else 4, 5 from V = 2^10, 6 from 2^20.
+    0 ... V - 1, and `padding`, adds nothing. One launch for up to 128 ids, else 4, or 5 from V = 2^10.
     """
     n, none = ids.size, -1 if padding is None else padding
     if not n * out.size:
@@ -49,7 +50,7 @@ def add_rows(k: Any, out: Any, ids: Any, rows: Any, padding: int | None = None) 
         k("embedding_few", n * tiles, block, ids, rows, out, n, V, E, none, tiles)
         return
     keys, order = sorted_keys(k, ids, V, none)
-    sum_runs(k, "run_rows", keys, order, (rows,), out, SPAN, V)
+    sum_runs(k, "run_rows", keys, order, (rows,), out, None, SPAN)
 
 
 def contiguous(xp: Any, a: Any) -> Any:

@@ -3,11 +3,11 @@
 
     J = mean_i [ softplus(-u_o . e_c) + K / M sum_k softplus(u_k . e_c) ]
 
-Forward is two launches: a warp a pair, and the mean. Backward sorts the ids of both tables at once and adds up each id's
-occurrences (`sort.py`), which with the zeros is 5 launches to 2^10 = V + N, 6 to 2^20, 7 above.
+Forward is two launches: a warp a pair, and the mean. Backward sorts the ids of both tables at once and adds up each
+id's occurrences (`sort.py`), which with the two of zeros is 6 launches to 2^10 = V + N, 7 to 2^20, 8 above.
 
 Bytes for B pairs, dim D: forward reads B (M + 2) rows and writes B, backward reads B (M + 2) again and writes the two
-tables. The sort moves 4 bytes an id and pass, and as many for what it reads: little beside a row.
+tables. The sort moves 16 bytes an id and pass: little beside a row.
 
 Chemnitz, *word2vec (1)*; Mikolov et al. 2013.
 """
@@ -70,10 +70,9 @@ def negative_sampling(xp: Any, h: Any, u: Any, *, word: Any, noise: Any, negativ
         @functools.cache
         def tables() -> tuple[Any, Any]:
             """Of the table of centres, or None; and of U."""
-            size = V + N if table else V
-            out = xp.zeros((size, D), h.dtype)                 # U, and behind it E
-            known, order = sorted_keys(k, keys, size - 1)
-            sum_runs(k, "run_products", known, order, (keys, coef, h, dh, g), out, SPAN, size, B, M + 1, V, 1 / B)
-            return out[V:] if table else None, out[:V]
+            known, order = sorted_keys(k, keys, V + N - 1 if table else V - 1)
+            de, du = xp.zeros((N, D), h.dtype) if table else None, xp.zeros((V, D), h.dtype)
+            sum_runs(k, "run_products", known, order, (keys, coef, h, dh, g), du, de, SPAN, B, M + 1, 1 / B)
+            return de, du
         return lambda: tables()[0] if table else dh * (g * (1 / B)), lambda: tables()[1]
     return out, vjp

@@ -1,7 +1,7 @@
 """Ids brought together by a stable sort, and the rows of equal ones added in their order (`kernels/sort.cu`).
 
     keys, order = sorted_keys(k, ids, most)    # one launch, and one for every 10 bits of the largest
-    sum_runs(k, "run_rows", keys, order, (rows,), out, 32, len(out))         # 2 launches
+    sum_runs(k, "run_rows", keys, order, (rows,), out, None, span=32)        # 2 launches
 
 The same order in every run, so the same bits. n keys move 16 n bytes a pass and 4 n or 12 n before the first; the sums
 read each row once, and write one more for every span that a run goes on over. Not measured.
@@ -39,18 +39,21 @@ def sorted_keys(k: Any, given: Any, most: int, none: int = -1) -> tuple[Any, Any
     return source
 
 
-def sum_runs(k: Any, kernel: str, keys: Any, order: Any, arrays: tuple[Any, ...], out: Any, span: int, V: int,
+def sum_runs(k: Any, kernel: str, keys: Any, order: Any, arrays: tuple[Any, ...], out: Any, more: Any, span: int,
              *numbers: float) -> None:
-    """out[key] = the sum of what `kernel` gives for the places of a key < V; out (V, ...) of zeros, with a value."""
-    n, D = len(keys), out.size // V
+    """out[key] = the sum of what `kernel` gives for the places of a key; out (V, ...) of zeros, V > 0.
+
+    more: the rows of keys from V on, of zeros too; None: they take no part.  span: places that a block adds up.
+    """
+    n, V, D = len(keys), out.shape[0], out.size // out.shape[0]
     spans, (block, tiles) = -(-n // span), columns(D)
     heads = k.xp.empty((spans, D), out.dtype)
-    k(kernel, spans * tiles, block, keys, order, *arrays, out, heads, n, D, span, tiles, V, *numbers,
+    k(kernel, spans * tiles, block, keys, order, *arrays, out, more, heads, n, D, span, tiles, V, *numbers,
       shared=4 * (4 * span + 2))
-    k("run_join", (spans - 1) * tiles, block, keys, heads, out, n, D, span, tiles, V)
+    k("run_join", (spans - 1) * tiles, block, keys, heads, out, more, n, D, span, tiles, V)
 
 
 def columns(D: int) -> tuple[int, int]:
-    """Threads of a block and blocks for D columns, D > 0."""
-    block = min(256, 32 * -(-D // 32))
+    """Threads of a block, and blocks, for D columns."""
+    block = min(256, 32 * max(1, -(-D // 32)))
     return block, -(-D // block)
