@@ -133,7 +133,8 @@ class Recurrent(Form):
 
         lengths: how many steps each example has, B integers in any order, each from 1 to T. After its end an example's
         state stays as it is, so the final state is that of its last step; outputs there are 0; what stands in x there
-        (even NaN) changes nothing. The reverse direction starts at each example's own end.
+        (even NaN) changes nothing. The reverse direction starts at each example's own end. Lengths that lie on a device
+        are not checked, for to look at them would wait for it: more than T counts as T, less than 1 as no step.
         Raises ShapeError, DTypeError, DeviceError, TypeError (x or hx is no Tensor).
         """
         if isinstance(x, PackedSequence):
@@ -191,6 +192,9 @@ class Recurrent(Form):
     def _alive(self, x: Tensor, lengths: Any, single: bool) -> np.ndarray | None:
         """Which example (of B) has which step (of T): (T, B), or None where all have all."""
         (T, B), name = x.shape[:2], type(self).__name__
+        if (isinstance(lengths, Tensor) and lengths.device is x.device is not cpu and lengths.dtype.kind in "iu"
+                and lengths.shape == (B,) and not single):     # nobody looks at them: that would wait for the device
+            return x.device.xp.arange(T)[:, None] < lengths.data
         n = lengths.device.numpy(lengths.data) if isinstance(lengths, Tensor) else np.asarray(lengths)
         if n.dtype.kind not in "iu":
             raise DTypeError(f"lengths of {name} are integers, and these are {n.dtype}")

@@ -9,6 +9,7 @@ import pytest
 import minigrad as mg
 from minigrad.data.skipgram_pairs import Corpus, pairs, reach, sides
 from minigrad.errors import MinigradError
+from minigrad.models import word_training
 from minigrad.models.cbow import CBOW
 from minigrad.models.glove import GloVe
 from minigrad.models.skipgram import SkipGram
@@ -188,6 +189,16 @@ def test_one_worker_gives_the_same_vectors_each_time_and_two_give_good_ones():
             pass
         found.append(model.vectors.copy())
     assert np.array_equal(found[0], found[1]) and parted(found[2])
+
+
+def test_the_batches_of_two_workers_are_together_no_larger_than_that_of_one(rng, monkeypatch):
+    """All of them may be taken at one value of a row; with 32 words each, one training in twenty diverged under load."""
+    found = []
+    monkeypatch.setattr(word_training, "sizes", lambda *given: found.append(sizes(*given)) or found[-1])
+    for workers in (1, 2):
+        corpus = corpus_of_two(rng)
+        list(train_words(SkipGram(corpus.counts, 8), corpus, epochs=1, lr=0.05, workers=workers))
+    assert [batch for batch, _ in found] == [32, 16]
 
 
 def test_readable_training_gives_the_same_losses_on_every_device(device):

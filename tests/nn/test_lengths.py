@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn
+from minigrad import nn, strict
 from minigrad.errors import DTypeError, ShapeError
 
 from . import formulas
@@ -128,3 +128,19 @@ def test_lengths_that_do_not_fit_are_errors_that_name_the_example():
             layer(x, lengths=lengths)
     with pytest.raises(ShapeError, match="x is one sequence without a batch"):
         layer(mg.zeros(5, 3), lengths=[5])
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_nobody_looks_at_lengths_that_lie_on_a_device(fused):
+    """To look would wait for the device, and a graph could not take them as an input that changes."""
+    layer, x = nn.GRU(3, 4, fused=fused).to("strict"), mg.randn(5, 2, 3, device="strict")
+    lengths = mg.tensor([9, 2], device="strict")
+    with strict.counting(forbid=("sync", "h2d", "float64") if fused else ("sync", "float64")):
+        y, h = layer(x, lengths=lengths)
+    want, last = layer(x, lengths=[5, 2])
+    np.testing.assert_array_equal(numpy(y), numpy(want))
+    np.testing.assert_array_equal(numpy(h), numpy(last))
+    fast = mg.graph(lambda x, n: layer(x, lengths=n)[0])
+    for n in ([5, 5], [1, 3], [2, 2], [4, 1]):
+        got = fast(x, mg.tensor(n, device="strict"))
+        np.testing.assert_array_equal(numpy(got), numpy(layer(x, lengths=n)[0]))
