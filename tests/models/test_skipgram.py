@@ -192,7 +192,7 @@ def test_one_worker_gives_the_same_vectors_each_time_and_two_give_good_ones():
 
 
 def test_the_batches_of_two_workers_are_together_no_larger_than_that_of_one(rng, monkeypatch):
-    """All of them may be taken at one value of a row; with 32 words each, one training in twenty diverged under load."""
+    """All of them may be taken at one value of a row; with 32 words each, two trainings of 40 diverged under load."""
     found = []
     monkeypatch.setattr(word_training, "sizes", lambda *given: found.append(sizes(*given)) or found[-1])
     for workers in (1, 2):
