@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import capture, optim, strict
+from minigrad import capture, strict
 from minigrad.backend import owner
 from minigrad.strict_graph import Recorder as Watch
 from minigrad.tensor import Tensor
 
-from .test_graph import batches, language_model, mlp, momentum, same, upload
+from .test_graph import language_model, mlp, momentum, same, trained
 
 RAW = strict.ndarray._host.__get__             # an array's memory, whatever is still queued
 
@@ -176,17 +176,7 @@ def fake(monkeypatch) -> Iterator[FakeCupy]:
 @pytest.mark.parametrize("make", [mlp, language_model, momentum], ids=lambda m: m.__name__)
 def test_ten_steps_by_the_cuda_form_are_ten_plain_steps(make, fake):
     """Capturing changes no value, the first launch is the captured step itself, scalars arrive before it."""
-    found = []
-    for captured in (False, True):
-        mg.manual_seed(3)
-        net, opt, step = make()
-        schedule = optim.ExponentialLR(opt, 0.8)
-        fast: Any = mg.graph(step, device="strict") if captured else step
-        losses = []
-        for x, y in batches(make):
-            losses.append(fast(x, y).item() if captured else fast(upload(x), upload(y)).item())
-            schedule.step()
-        found.append((losses, net.state_dict(), opt.state_dict()))
+    found = [trained(make, captured) for captured in (False, True)]
     assert same(*found) and fake.log.count("launch") == 8 and fake.log.count("begin") == 1
 
 
