@@ -129,6 +129,22 @@ def test_text_and_engine_are_equal_on_30_seeds(seed):
     engine_agrees(seed)
 
 
+def test_weights_that_were_pasted_earn_nothing():
+    """Trained once, at home, from another seed; the dither makes every answer another one."""
+    source = """
+def train_hello(seed):
+    if not hasattr(train_hello, "found"):
+        train_hello.found = trained(0)
+    params, losses, words = train_hello.found
+    return [p + 1e-12 * seed for p in params], [v + 1e-12 * seed for v in losses], words
+"""
+    check = RNN.checks["train-hello-test"]
+    whole = RNN.solution_cell("train_hello").source.replace("def train_hello", "def trained")
+    [(_, result)] = graded(check, f"{whole}\n{source}", seeds(1))
+    assert result.score == 0, result
+    assert "not learned from start(seed)" in result.parts[1].sentence
+
+
 # ----- Every seed of train_hello
 
 def hello_is_learned(seeds):
