@@ -7,6 +7,7 @@ arrays by a table of pointers that it uploads; here each is copied to its place.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import cupy
@@ -21,7 +22,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):                  # CuPy's own __path__ and the like are not this module's
         raise AttributeError(name)
     found = getattr(cupy, name)
-    globals()[name] = found                    # the next look-up costs nothing
+    globals()[name] = found                    # the next look-up costs nothing; and sum, max, any, ... are CuPy's here
     return found
 
 
@@ -53,12 +54,11 @@ def concatenate(tup: Sequence[Any], axis: int = 0, out: Any = None, **kw: Any) -
     """Arrays one after another along an axis."""
     if len(tup) <= _TABLE or kw:
         return cupy.concatenate(tup, axis, out, **kw)
-    shape = list(tup[0].shape)
-    shape[axis] = sum(a.shape[axis] for a in tup)
+    shape, ends = list(tup[0].shape), [*accumulate(a.shape[axis] for a in tup)]
+    shape[axis] = ends[-1]
     if out is None:
         out = cupy.empty(shape, dtype=cupy.result_type(*tup))
-    along, start = cupy.moveaxis(out, axis, 0), 0
-    for a in tup:
-        along[start:start + a.shape[axis]] = cupy.moveaxis(a, axis, 0)
-        start += a.shape[axis]
+    along = cupy.moveaxis(out, axis, 0)
+    for a, end in zip(tup, ends, strict=True):
+        along[end - a.shape[axis]:end] = cupy.moveaxis(a, axis, 0)
     return out

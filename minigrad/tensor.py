@@ -267,9 +267,11 @@ class Tensor(Operators):
     def to(self, target: Any) -> Tensor:
         """On another device (`"cuda"`), or of another dtype (`mg.float64`). Gradients come back to the original."""
         from . import ops
-        if isinstance(target, Device) or isinstance(target, str) and target in ("cpu", "strict", "cuda"):
-            return ops.move(self, device(target))
-        return ops.astype(self, target)
+        try:
+            dtype = None if isinstance(target, Device) else np.dtype(target)
+        except TypeError:                      # no dtype of that name: a device, or DeviceError
+            dtype = None
+        return ops.move(self, device(target)) if dtype is None else ops.astype(self, dtype)
 
     def cpu(self) -> Tensor:
         """On the host."""

@@ -1,4 +1,7 @@
-"""Every model with a batch and its own loss, for parity and for training curves. A test holds that none is missing."""
+"""Every model with a batch and its own loss: for parity, curves, graphs, and budgets, as in `layers`.
+
+A test holds that none is missing.
+"""
 from __future__ import annotations
 
 from typing import Any
@@ -13,14 +16,14 @@ from minigrad.models.tagging import Letters
 from minigrad.models.word_outputs import NegativeSampling
 from minigrad.nn import functional as F
 
-from .layers import Host, Training, floats, ids, lengths, probabilities
+from .layers import LAYERS, Host, Training, floats, ids, lengths, probabilities
 
-B, T, S, V, K, H = 3, 6, 5, 13, 4, 8           # examples, steps, steps of a source, words, classes, hidden
+B, T, S, V, K, H = 3, 9, 10, 13, 4, 8          # examples, steps, steps of a source, words, classes, hidden
 COUNTS = np.arange(V, 0, -1) * 3
 WORDS_IN, TAGS, CLASSES = ids(V, B, T, low=1), ids(K, B, T), ids(K, B)
 SOURCE, TARGET, NEXT = ids(V, B, S, low=4), ids(V, B, T, low=2), ids(V, B, T, low=2)
 SERIES, ONE = floats(B, 10, 1), floats(B, 1)
-PICTURES, FILM = probabilities(2, 3, 24, 24), probabilities(2, 4, 6, 6)
+PICTURES, FILM = probabilities(2, 3, 24, 24), probabilities(2, T, 6, 6)
 
 
 def loss_of(scores: Any, targets: Any) -> Any:
@@ -38,25 +41,24 @@ def ahead(make: Any) -> Training:
     return Training(make, [SERIES], lambda m, x: m.loss(x))
 
 
-def of_text(make: Any, recurrent: bool = False) -> Training:
+def of_text(make: Any) -> Training:
     """A model of ids (B, T) and their lengths -> scores of classes."""
-    return Training(make, [WORDS_IN, lengths(B, T, recurrent), CLASSES], lambda m, x, n, y: loss_of(m(x, n), y))
+    return Training(make, [WORDS_IN, lengths(B, T), CLASSES], lambda m, x, n, y: loss_of(m(x, n), y))
 
 
-def of_tags(make: Any, recurrent: bool = True) -> Training:
+def of_tags(make: Any) -> Training:
     """A model of ids (B, T) and their lengths -> scores of tags at every word."""
-    return Training(make, [WORDS_IN, lengths(B, T, recurrent), TAGS], lambda m, x, n, y: loss_of(m(x, n), y))
+    return Training(make, [WORDS_IN, lengths(B, T), TAGS], lambda m, x, n, y: loss_of(m(x, n), y))
 
 
 def of_film(make: Any, every: bool = False) -> Training:
     """A model of films (B, T, 6, 6) -> scores of classes, of every frame or of the film."""
-    return Training(make, [FILM, ids(K, 2, 4) if every else ids(K, 2)], lambda m, x, y: loss_of(m(x), y))
+    return Training(make, [FILM, ids(K, 2, T) if every else ids(K, 2)], lambda m, x, y: loss_of(m(x), y))
 
 
-def translation(make: Any, recurrent: bool = True) -> Training:
+def translation(make: Any) -> Training:
     """A translator of sources with lengths into targets."""
-    return Training(make, [SOURCE, lengths(B, S, recurrent), TARGET, NEXT],
-                    lambda m, x, n, y, z: loss_of(m(x, n, y), z))
+    return Training(make, [SOURCE, lengths(B, S), TARGET, NEXT], lambda m, x, n, y, z: loss_of(m(x, n, y), z))
 
 
 def language(make: Any) -> Training:
@@ -72,7 +74,7 @@ def caption(make: Any) -> Training:
 
 def question(make: Any) -> Training:
     """A model that answers a question about each of two pictures."""
-    return Training(make, [PICTURES, ids(V, 2, T), lengths(2, T, True), ids(K, 2)],
+    return Training(make, [PICTURES, ids(V, 2, T), lengths(2, T), ids(K, 2)],
                     lambda m, p, q, n, y: loss_of(m(p, q, n), y))
 
 
@@ -86,6 +88,15 @@ def _noise(model: Any, centre: Any, context: Any, noise: np.ndarray) -> Any:
 
 def _masked(model: Any, x: Any, n: np.ndarray, targets: np.ndarray) -> Any:
     return model.masked_loss(x, n, targets)
+
+
+def here(rng: np.random.Generator) -> np.ndarray:
+    """Which of the words (20, 4) around another one are within the text: the first, and some."""
+    return (rng.random((20, 4)) < 0.7).astype(np.int64) | (np.arange(4) == 0)
+
+
+def _around(model: Any, words: Any, there: Any, *rest: Any) -> Any:
+    return model(words, there.to(model.embedding.weight.dtype), *rest)
 
 
 def _picture() -> Any:
@@ -104,7 +115,7 @@ MODELS: dict[str, Training] = {
     "OneByOne": ahead(lambda: models.OneByOne(nn.GRU(1, H, batch_first=True), 3)),
     "EveryStep": ahead(lambda: models.EveryStep(nn.LSTM(1, H, batch_first=True), 3)),
     "AttentionReader": of_text(lambda: models.AttentionReader(V, K, d_model=8, heads=2, layers=1)),
-    "AttentionReader at a word": Training(
+    "AttentionReader, at a word": Training(
         lambda: models.AttentionReader(V, K, d_model=8, heads=2, layers=1),
         [WORDS_IN, Host(lambda rng: np.full(B, T)), Host(lambda rng: rng.integers(0, T, B)), CLASSES],
         lambda m, x, n, at, y: loss_of(m(x, n, at), y)),
@@ -114,15 +125,15 @@ MODELS: dict[str, Training] = {
                                    [WORDS_IN, lengths(B, T), HIDDEN_WORDS], _masked),
     "GPT": Training(lambda: models.GPT(V, d_model=8, heads=2, layers=2, context=T), [ids(V, B, T), ids(V, B, T)],
                     lambda m, x, y: m.loss(x, y)),
-    "GPT with dropout": Training(lambda: models.GPT(V, d_model=8, heads=2, layers=1, context=T, dropout=0.2),
-                                 [ids(V, B, T), ids(V, B, T)], lambda m, x, y: m.loss(x, y)),
+    "GPT, dropout": Training(lambda: models.GPT(V, d_model=8, heads=2, layers=1, context=T, dropout=0.2),
+                             [ids(V, B, T), ids(V, B, T)], lambda m, x, y: m.loss(x, y)),
     "WordEncoder": Training(lambda: models.WordEncoder(V, d_model=8, heads=2, layers=1), [WORDS_IN, lengths(B, T)]),
     "TransformerTranslator": translation(
-        lambda: models.TransformerTranslator(V, V, d_model=8, heads=2, layers=1, feedforward=12), recurrent=False),
+        lambda: models.TransformerTranslator(V, V, d_model=8, heads=2, layers=1, feedforward=12)),
     "Bahdanau": translation(lambda: models.Bahdanau(V, V, embedding=5, hidden=32)),
     "Bahdanau, general score": translation(lambda: models.Bahdanau(V, V, embedding=5, hidden=6, score="general")),
     "Bahdanau, query current": translation(lambda: models.Bahdanau(V, V, embedding=5, hidden=6, query="current")),
-    "Seq2Seq": translation(lambda: models.Seq2Seq(V, V, embedding=5, hidden=32)),
+    "Seq2Seq": translation(lambda: models.Seq2Seq(V, V, embedding=5, hidden=32, reverse=True)),
     "Seq2Seq, every step, LSTM, both ways": translation(
         lambda: models.Seq2Seq(V, V, embedding=5, hidden=6, cell="lstm", layers=2, context="every",
                                bidirectional=True)),
@@ -143,9 +154,9 @@ MODELS: dict[str, Training] = {
     "SkipGram, hierarchical": Training(lambda: models.SkipGram(COUNTS, 8, "hierarchical"), PAIRS),
     "SkipGram, softmax": Training(lambda: models.SkipGram(COUNTS, 8, "softmax"), PAIRS),
     "NegativeSampling": Training(lambda: NegativeSampling(COUNTS, 8), [floats(40, 8), ids(V, 40), NOISE]),
-    "CBOW": Training(lambda: models.CBOW(COUNTS, 8, "softmax"),
-                     [ids(V, 20, 4), lambda rng: (rng.random((20, 4)) < 0.7).astype(np.int64) | (np.arange(4) == 0),
-                      ids(V, 20)], lambda m, x, here, y: m(x, here.to(m.embedding.weight.dtype), y)),
+    "CBOW": Training(lambda: models.CBOW(COUNTS, 8, "softmax"), [ids(V, 20, 4), here, ids(V, 20)], _around),
+    "CBOW, negative samples": Training(lambda: models.CBOW(COUNTS, 8),
+                                       [ids(V, 20, 4), here, ids(V, 20), ids(V, 20, 5)], _around),
     "GloVe": Training(lambda: models.GloVe(V, 8), [ids(V, 40), ids(V, 40), ids(60, 40, low=1)],
                       lambda m, i, j, x: m(i, j, x.to(m.e.weight.dtype))),
     "DenseForecaster": forecast(lambda: models.DenseForecaster(10)),
@@ -154,19 +165,21 @@ MODELS: dict[str, Training] = {
     "GRUForecaster": forecast(models.GRUForecaster),
     "SequenceReader": forecast(lambda: models.SequenceReader(nn.RNN(1, H, batch_first=True))),
     "Conv1dNet": forecast(lambda: models.Conv1dNet(1, H, 3, 2, pooling="last", causal=True)),
-    "ConvOverTime": Training(lambda: models.ConvOverTime(1, H), [SERIES]),
+    "Conv1dNet, lengths": Training(lambda: models.Conv1dNet(1, H, outputs=K), [SERIES, lengths(B, 10), CLASSES],
+                                   lambda m, x, n, y: loss_of(m(x, n), y)),
+    "ConvOverTime": Training(lambda: models.ConvOverTime(1, H), [SERIES, lengths(B, 10)]),
     "SentimentAverage": of_text(lambda: models.SentimentAverage(V, classes=K)),
     "SentimentConv": of_text(lambda: models.SentimentConv(V, classes=K)),
-    "SentimentConvBiLSTM": of_text(lambda: models.SentimentConvBiLSTM(V, channels=6, hidden=32, classes=K), True),
-    "SentimentRNN": of_text(lambda: models.SentimentRNN(V, classes=K), True),
+    "SentimentConvBiLSTM": of_text(lambda: models.SentimentConvBiLSTM(V, channels=6, hidden=32, classes=K)),
+    "SentimentRNN": of_text(lambda: models.SentimentRNN(V, classes=K)),
     "SentimentRNN, pooled": of_text(
-        lambda: models.SentimentRNN(V, classes=K, cell="gru", reading="max", bidirectional=True), True),
-    "WindowTagger": of_tags(lambda: models.WindowTagger(V, K, embedding=5, hidden=6), recurrent=False),
+        lambda: models.SentimentRNN(V, classes=K, cell="gru", reading="max", bidirectional=True)),
+    "WindowTagger": of_tags(lambda: models.WindowTagger(V, K, embedding=5, hidden=6)),
     "RNNTagger": of_tags(lambda: models.RNNTagger(V, K, embedding=5)),
     "BiRNNTagger": of_tags(lambda: models.BiRNNTagger(V, K, embedding=5, layers=2, cell="lstm")),
     "CharWordTagger": Training(
         lambda: models.CharWordTagger(V, 7, K, embedding=5, letter_hidden=4),
-        [WORDS_IN, lengths(B, T, True), ids(7, 5, 4), lengths(5, 4, True), ids(5, B, T), TAGS], _spelled),
+        [WORDS_IN, lengths(B, T), ids(7, 5, 4), lengths(5, 4), ids(5, B, T), TAGS], _spelled),
     "RowReader": Training(lambda: models.RowReader(4, H, K), [floats(B, 5, 4), CLASSES],
                           lambda m, x, y: loss_of(m(x), y)),
     "WholePicture": Training(lambda: models.WholePicture(20, K), [floats(B, 5, 4), CLASSES],
@@ -190,29 +203,26 @@ MODELS: dict[str, Training] = {
 
 OPTIMISERS: dict[str, dict[str, Any]] = {      # what `parity.curve` is told, for one model
     "SGD": {"optimiser": lambda p: optim.SGD(p, lr=0.1)},
-    "SGD with momentum": {"optimiser": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)},
+    "SGD, momentum": {"optimiser": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)},
     "Adagrad": {"optimiser": optim.Adagrad}, "Adadelta": {"optimiser": optim.Adadelta},
     "RMSprop": {"optimiser": optim.RMSprop},
     "RMSprop, centered": {"optimiser": lambda p: optim.RMSprop(p, centered=True, momentum=0.9)},
     "Adam": {"optimiser": optim.Adam}, "AdamW": {"optimiser": optim.AdamW},
-    "Adam with weight decay": {"optimiser": lambda p: optim.Adam(p, weight_decay=0.01)},
+    "Adam, weight decay": {"optimiser": lambda p: optim.Adam(p, weight_decay=0.01)},
     "Adam, clipped": {"optimiser": optim.Adam, "clip": 0.1}, "SGD, clipped": {"optimiser": optim.SGD, "clip": 0.1},
 }
 TRAINED = MODELS["RNNLM"]                      # by each of them
 CAPTURED = ("SGD", "Adam", "AdamW")            # in a graph; `mg.graph` refuses the others, whose step would be frozen
 
-BASES = {"MultiStep", "Tagger"}                # what others share; they compute nothing themselves
+# They compute nothing themselves: what holds modules, and what models share.
+BASES = {"Module", "ModuleDict", "ModuleList", "MultiStep", "Tagger", "Optimizer"}
 
 
 def missing() -> list[str]:
-    """Modules that `minigrad.nn` and `minigrad.models` export and no case makes, at any depth; and optimisers."""
-    from .layers import CONTAINERS, LAYERS
-    made: set[type] = set()
-    for training in (*LAYERS.values(), *MODELS.values()):
-        made |= {type(part) for _, part in training.make().named_modules()}
-    exported = {name: getattr(home, name) for home in (nn, models) for name in home.__all__}
-    left = {name for name, thing in exported.items() if isinstance(thing, type) and issubclass(thing, nn.Module)
-            and thing not in made and name not in CONTAINERS | BASES}
-    methods = {name for name, thing in vars(optim).items() if isinstance(thing, type) and thing is not optim.Optimizer
-               and issubclass(thing, optim.Optimizer)}
-    return sorted(left | methods - {name.partition(" ")[0].rstrip(",") for name in OPTIMISERS})
+    """What `minigrad.nn`, `minigrad.models` and `minigrad.optim` offer and no case is named after."""
+    left: set[str] = set()
+    for home, table in ((nn, LAYERS), (models, MODELS), (optim, OPTIMISERS)):
+        offered = {name for name, thing in vars(home).items()
+                   if isinstance(thing, type) and issubclass(thing, (nn.Module, optim.Optimizer))}
+        left |= offered - BASES - {name.partition(",")[0] for name in table}
+    return sorted(left)

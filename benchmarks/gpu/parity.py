@@ -214,30 +214,44 @@ def adam(parameters: list[mg.Tensor]) -> optim.Optimizer:
     return optim.Adam(parameters, lr=1e-3)
 
 
-def curve(training: Training, device: str, dtype: Any, seed: int, graph: bool | None = None,
-          optimiser: Callable[[list[mg.Tensor]], optim.Optimizer] = adam, clip: float | None = None) -> np.ndarray:
-    """The losses (10,) of training; with gradients clipped together, if `clip` says to what norm.
+def loop(training: Training, device: str, dtype: Any, seed: int, captured: bool = False, leaves: bool = False,
+         optimiser: Callable[[list[mg.Tensor]], optim.Optimizer] = adam, clip: float | None = None
+         ) -> Callable[[], mg.Tensor]:
+    """Training from the first weights on: each call is a step and returns its loss.
 
-    graph: True, by `mg.graph`, which captures the third step and replays it; False, the same step eagerly, on inputs
-    that a graph could take; None, on inputs as a loop has them.
+    captured: on inputs that a graph can take, else as a loop has them.  leaves: inputs have gradients too, as between
+    two layers of a model.  clip: to what norm gradients are clipped together.
     """
-    model, inputs = begun(training, device, dtype, seed, graph is not None)
+    model, inputs = begun(training, device, dtype, seed, captured)
     mg.manual_seed(seed + 1)
     parameters = [p for p in model.parameters() if p.requires_grad]
     method = optimiser(parameters) if parameters else None
-    inputs = [x.detach() if isinstance(x, mg.Tensor) else x for x in inputs]
+    inputs = [x.detach() if isinstance(x, mg.Tensor) and not leaves else x for x in inputs]
+    wanted = [x for x in inputs if isinstance(x, mg.Tensor) and x.requires_grad]
 
-    def once() -> Any:
-        if method is None:                     # nothing to train, and a loss all the same
-            return training.loss(model, inputs)
-        method.zero_grad()
+    def step() -> mg.Tensor:
+        for x in wanted:
+            x.grad = None
+        if method is not None:
+            method.zero_grad()
         loss = training.loss(model, inputs)
         loss.backward()
         if clip is not None:
             optim.clip_grad_norm_(parameters, clip)
-        method.step()
+        if method is not None:                 # a ReLU has nothing to train
+            method.step()
         return loss
-    run = mg.graph(once, device=device) if graph else once
+    return step
+
+
+def curve(training: Training, device: str, dtype: Any, seed: int, graph: bool | None = None, **how: Any) -> np.ndarray:
+    """The losses (10,) of `loop(..., **how)`.
+
+    graph: True, by `mg.graph`, which captures the third step and replays it; False, the same step eagerly, on inputs
+    that a graph could take; None, on inputs as a loop has them.
+    """
+    step = loop(training, device, dtype, seed, graph is not None, **how)
+    run = mg.graph(step, device=device) if graph else step
     return np.array([run().item() for _ in range(STEPS)])
 
 

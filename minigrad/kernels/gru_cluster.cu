@@ -77,11 +77,11 @@ gru_forward(const float* __restrict__ xg, const float* __restrict__ w_hh, const 
   for (int s = 0; s < T; ++s) {
     const int t = reverse ? T - 1 - s : s;
     const size_t at = (size_t)t * B + b;
-    float a = bias;
-    bool on = real;
+    float xt = 0.f, a = bias;                      // apart: the compiler would add, and wait for xt, at once
+    int live = real;
     if (real) {                                    // asked for now, needed after the product
-      if (q != 2) a += xg[(at * 3 + g) * H + j];
-      if (alive) on = alive[at];
+      if (q != 2) xt = xg[(at * 3 + g) * H + j];
+      if (alive) live = alive[at];
     }
     if (warp < NW) {
       const float4* part = state + (s & 1) * H + warp * KPW;
@@ -120,6 +120,8 @@ gru_forward(const float* __restrict__ xg, const float* __restrict__ w_hh, const 
       #pragma unroll
       for (int n = 0; n < NW; ++n) a += sums[(n * ROWS + row) * 3 * U + u * 3 + q];
     }
+    a += xt;
+    const bool on = live;
     const float v = q < 2 ? sigmoid(a) : a;
     const float r = __shfl_sync(~0u, v, lane & ~3), z = __shfl_sync(~0u, v, (lane & ~3) | 1);
     const float hn = __shfl_sync(~0u, v, (lane & ~3) | 2), xn = __shfl_sync(~0u, v, lane | 3);

@@ -111,9 +111,10 @@ lstm_forward(float* __restrict__ gates, const float* __restrict__ w_hh, const fl
     to[2 * U] = make_float4(part[0].z, part[1].z, part[2].z, part[3].z);
     to[3 * U] = make_float4(part[0].w, part[1].w, part[2].w, part[3].w);
     __syncthreads();
-    a += bias;
+    float sum = bias;                                      // apart from a, which the compiler would wait for early
     #pragma unroll
-    for (int p = 0; p < WARPS; ++p) a += sums[p * THREADS + tid];
+    for (int p = 0; p < WARPS; ++p) sum += sums[p * THREADS + tid];
+    a += sum;
     a = GATE == 2 ? tanhf(a) : sigmoid(a);
     float4 q = four(a);
     if (on) {

@@ -55,11 +55,11 @@ rnn_forward(const float* __restrict__ xg, const float* __restrict__ w_hh, const 
   for (int s = 0; s < T; ++s) {
     const int t = reverse ? T - 1 - s : s;
     const size_t at = (size_t)t * B + b;
-    float a = bias;
-    bool on = real;
+    float xt = 0.f, a = bias;                      // apart: the compiler would add, and wait for xt, at once
+    int live = real;
     if (real) {                                    // asked for now, needed after the product
-      a += xg[at * H + j];
-      if (alive) on = alive[at];
+      xt = xg[at * H + j];
+      if (alive) live = alive[at];
     }
     if (part < NP) {
       const float4* from = state + (s & 1) * H + part * PART;
@@ -76,9 +76,11 @@ rnn_forward(const float* __restrict__ xg, const float* __restrict__ w_hh, const 
       to[0] = sum.x, to[U] = sum.y, to[2 * U] = sum.z, to[3 * U] = sum.w;
     }
     __syncthreads();
+    const bool on = live;
     if (cell) {
       #pragma unroll
       for (int n = 0; n < NP; ++n) a += sums[n * CELLS + tid];
+      a += xt;
       if (on) h = phi == 0 ? tanhf(a) : phi == 1 ? (a < 0.f ? 0.f : a) : sigmoid(a);
     }
     if (s < T - 1) {

@@ -34,7 +34,7 @@ class Parameter:
     optional: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)              # a key at each launch: to hash its parameters would take 10 us
 class Kernel:
     """One kernel of a file."""
 

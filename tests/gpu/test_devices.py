@@ -253,3 +253,12 @@ def test_what_a_model_is_asked_may_lie_on_the_device(gpu, rng):
              (tree(mg.tensor(ids[:, 0]), mg.tensor(ids[:, 1])), tree.to(gpu)(words, there(ids[:, 1])))]
     for on_host, on_device in pairs:
         assert on_device.device == gpu and on_device.item() == pytest.approx(on_host.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cuda:0", "gpu"])
+@pytest.mark.parametrize("move", [lambda name: mg.ones(2).to(name), lambda name: nn.Linear(1, 1).to(name),
+                                  lambda name: mg.ones(2, device=name)], ids=["tensor", "module", "a new tensor"])
+def test_a_device_of_another_library_is_an_error_that_names_ours(move, name):
+    """PyTorch counts its devices; here a process has one."""
+    with pytest.raises(mg.DeviceError, match=f"there is no device '{name}'"):
+        move(name)
