@@ -99,15 +99,15 @@ def extra_for(found: Driver | None) -> str:
 def why(error: str) -> tuple[str, str]:
     """(reason, what to do) for a GPU that cannot be used.  error: what the attempt said."""
     if platform.system() == "Darwin":
-        return "macOS has no CUDA", "stay on device='cpu'; a GPU is optional"
+        return "macOS has no CUDA", "stay on device='cpu': a GPU is optional"
     found, cupy = driver(), wheels()
     extra = extra_for(found)
     install = install_line(extra)
     if found is None:
         return ("there is no NVIDIA driver" + ("" if cupy else ", and no CuPy"),
-                "a GPU is optional. With an NVIDIA GPU: install its driver" +
+                "install NVIDIA's driver" +
                 ("" if cupy else f", then {install} (driver {DRIVERS['cuda13']} or newer; cuda12 from "
-                                 f"{DRIVERS['cuda12']} on)"))
+                                 f"{DRIVERS['cuda12']} on)") + "; a GPU is optional")
     if not found.chips:
         return _no_chip(found)
     if found.cuda < EXTRAS["cuda12"]:

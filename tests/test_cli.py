@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from minigrad import cli, exercises
+from minigrad import cli, doctor, exercises
 from minigrad.backend import cuda_status
 
 
@@ -239,7 +239,10 @@ def test_a_file_where_the_folder_should_be_is_refused(notebooks, tmp_path, capsy
 # ----- doctor
 
 def test_doctor_says_what_is_there_and_why_there_is_no_gpu(capsys, monkeypatch):
+    """tests/gpu/test_doctor.py has every reason and its repair."""
     monkeypatch.setattr(cli.mg, "cuda_status", lambda: (False, "no CUDA driver or device"))
+    monkeypatch.setattr(doctor, "driver", lambda: None)
+    monkeypatch.setattr(doctor, "wheels", lambda: {})
     monkeypatch.setattr(cli, "find_spec", lambda name: None)
     assert cli.main(["doctor"]) == 0
     said = capsys.readouterr()

@@ -76,7 +76,7 @@ NVRTC = "DynamicLibNotFoundError: Failure finding \"libnvrtc.so\""
 UNUSABLE = {
     "no driver, no CuPy": ((None, {}, None), "there is no NVIDIA driver, and no CuPy", install_line("cuda13")),
     "CuPy without a driver": ((None, THIRTEEN, cupy(available=False)), "there is no NVIDIA driver",
-                              "install its driver"),
+                              "install NVIDIA's driver"),
     "no CuPy, new driver": ((Library(), {}, None), "CuPy is not installed", install_line("cuda13")),
     "no CuPy, driver of CUDA 12": ((Library(12040), {}, None), "CuPy is not installed", install_line("cuda12")),
     "no CuPy, a chip that CUDA 13 left behind": ((Library(chips=(V100,)), {}, None), "CuPy is not installed",
