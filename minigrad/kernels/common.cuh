@@ -83,6 +83,19 @@ __device__ __forceinline__ float block_max(float v, float* red) {
 
 __device__ __forceinline__ float sigmoid(float v) { return 1.f / (1.f + expf(-v)); }
 
+// ---- products of 4 rows at once, a float4 of one entry of each
+
+// sum[i] += v of 4 rows times w[i], for 4 weights
+__device__ __forceinline__ void add_products(float4 (&sum)[4], float4 v, const float (&w)[4]) {
+  #pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    sum[i].x += v.x * w[i];
+    sum[i].y += v.y * w[i];
+    sum[i].z += v.z * w[i];
+    sum[i].w += v.w * w[i];
+  }
+}
+
 // ---- memory
 
 // Four weights. Parameters may lie anywhere in an optimiser's flat buffer, so a float4 may be cut in two.

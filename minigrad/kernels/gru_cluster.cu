@@ -209,27 +209,11 @@ gru_backward(const float* __restrict__ dy /*?*/, const float* __restrict__ dlast
       const float4* part = mine + group * (RPG / 3) * 4;
       float4 sum[4] = {};
       #pragma unroll
-      for (int n = 0; n < RR; ++n) {
-        const float4 g = part[n / 3 * 4 + n % 3];
-        #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          sum[i].x += g.x * w[n][i];
-          sum[i].y += g.y * w[n][i];
-          sum[i].z += g.z * w[n][i];
-          sum[i].w += g.w * w[n][i];
-        }
-      }
+      for (int n = 0; n < RR; ++n) add_products(sum, part[n / 3 * 4 + n % 3], w[n]);
       #pragma unroll
       for (int n = RR; n < RPG; ++n) {
-        const float4 g = part[n / 3 * 4 + n % 3], p = rest[(n - RR) * THREADS + tid];
-        const float wn[4] = {p.x, p.y, p.z, p.w};
-        #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          sum[i].x += g.x * wn[i];
-          sum[i].y += g.y * wn[i];
-          sum[i].z += g.z * wn[i];
-          sum[i].w += g.w * wn[i];
-        }
+        const float4 p = rest[(n - RR) * THREADS + tid];
+        add_products(sum, part[n / 3 * 4 + n % 3], {p.x, p.y, p.z, p.w});
       }
       #pragma unroll
       for (int i = 0; i < 4; ++i) sums[group * H + i * KL + col] = sum[i];

@@ -36,16 +36,6 @@ __device__ __forceinline__ float4 four(float v) {
   return make_float4(__shfl_sync(~0u, v, unit), __shfl_sync(~0u, v, unit | 1), __shfl_sync(~0u, v, unit | 2),
                      __shfl_sync(~0u, v, unit | 3));
 }
-// sum[i] += v of 4 rows times w[i], for 4 weights
-__device__ __forceinline__ void add_products(float4 (&sum)[4], float4 v, const float (&w)[4]) {
-  #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    sum[i].x += v.x * w[i];
-    sum[i].y += v.y * w[i];
-    sum[i].z += v.z * w[i];
-    sum[i].w += v.w * w[i];
-  }
-}
 
 // gates (T, B, 4 H): W_ih x, then i, f, g, o.  hn, cn (B, H): the last states.  y (T, B, H) where alive is given.
 // shared: 2 H + 2080 + 512 (PER - KEEP) float4.

@@ -157,16 +157,7 @@ rnn_backward(const float* __restrict__ dy /*?*/, const float* __restrict__ dlast
     if (group < NG) {
       float4 sum[4] = {};
       #pragma unroll
-      for (int n = 0; n < RPG; ++n) {
-        const float4 g = mine[group * RPG + n];
-        #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          sum[i].x += g.x * w[n][i];
-          sum[i].y += g.y * w[n][i];
-          sum[i].z += g.z * w[n][i];
-          sum[i].w += g.w * w[n][i];
-        }
-      }
+      for (int n = 0; n < RPG; ++n) add_products(sum, mine[group * RPG + n], w[n]);
       #pragma unroll
       for (int i = 0; i < 4; ++i) sums[group * H + i * KL + col] = sum[i];
     }
