@@ -336,7 +336,7 @@ def test_nothing_is_left_of_a_session_or_a_sandbox(tmp_path):
     assert all(not os.listdir(f) for f in worker._free)
     s.close()
     assert not folder.exists() and not Path(f"/proc/{pid}").exists()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert set(os.listdir("/proc/self/fd")) <= before          # an earlier test's may go meanwhile
     with pytest.raises(SandboxError):
         s.session()
 

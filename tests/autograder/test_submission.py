@@ -171,7 +171,7 @@ def test_links_pipes_and_huge_files_are_refused(tmp_path: Path, monkeypatch: pyt
     (folder / "hw.ipynb").mkdir()
     before = len(os.listdir("/proc/self/fd"))
     assert "not a plain file" in submission.load(TEMPLATE, tmp_path, "eve").reason
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
     (tmp_path / "mallory").symlink_to(tmp_path / "eve")
     assert "'mallory' is a symbolic link" in submission.load(TEMPLATE, tmp_path, "mallory").reason
     monkeypatch.setattr(submission, "MAX_BYTES", 10)
