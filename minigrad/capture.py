@@ -32,11 +32,17 @@ from .tensor import Tensor, _inside, caller, touch
 _RECORDERS = {"strict": "strict_graph", "cuda": "cuda_graph"}
 _SCALARS = 65536                               # bytes for all scalars of one graph
 _current: Graph | None = None
+_warming: Graph | None = None
 
 
 def capturing() -> Graph | None:
     """The graph whose step is being captured at this moment, or None: what runs then is frozen, see `Graph.scalar`."""
     return _current
+
+
+def warming() -> Graph | None:
+    """The graph of a call before the capture, or None. Its `scalar` works: array operations load kernels there."""
+    return _warming
 
 
 def graph(step: Callable[..., Any], warmup: int = 2, device: str | Device | None = None) -> Graph:
@@ -124,29 +130,27 @@ class Graph:
             self._fill(given)
             if self.captured:
                 self._replay(given)
-            elif self.calls <= self.warmup:
-                self._upload(0, self._first)
-                self._copy(given)
-                return self._recorder.warm(self._run, last=1 < self.calls == self.warmup)
             else:
                 self._upload(0, self._first)
                 self._copy(given)
+                if self.calls <= self.warmup:
+                    return self._warm()
                 self._capture()
         return nest(lambda x, name: x.detach(), self._outputs)
 
     def scalar(self, dtype: Any, supplier: Callable[[], Sequence[Any]]) -> Any:
-        """A device array (n,) of that dtype whose values each replay brings from the host: for the captured step only.
+        """A device array (n,) of that dtype whose values each replay brings from the host: for a step that is captured.
 
         supplier() gives the n values. It is called once now, for this very step, and once before every replay, in the
         order in which the scalars were asked for; it may draw from `minigrad.generator()` and count steps.
-        Raises GraphError after the capture, or if there are too many.
+        Raises GraphError outside of a call, or if there are too many.
         """
-        if _current is not self:
+        if self is not _current and self is not _warming:
             raise GraphError(describe("scalar() belongs into a step that is being captured.",
                                       fix="if (g := mg.graph.capturing()) is not None: g.scalar(...)"))
         entry = self._take(self._ask(supplier, dtype))
         self._scalars.append((entry, supplier))
-        if self._recorder.executes:
+        if self is _warming or self._recorder.executes:
             self._upload(entry.start, entry.stop)
         return entry.array
 
@@ -252,6 +256,14 @@ class Graph:
             raise GraphError(describe(f"{name} is on {x.device.name}, and the graph is of {self.device}.",
                                       made_at=x._made(), fix=f"mg.graph(step, device={x.device.name!r})"))
         return x.detach()
+
+    def _warm(self) -> Any:
+        global _warming
+        outer, _warming, self._end = _warming, self, self._first
+        try:
+            return self._recorder.warm(self._run, last=1 < self.calls == self.warmup)
+        finally:
+            _warming = outer
 
     def _capture(self) -> None:
         """Run the step once more, recording; then see whether what it left behind would be the same after a replay."""

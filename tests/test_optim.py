@@ -36,16 +36,18 @@ def model():
     return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))
 
 
+def train_step(net, opt, x, y):
+    """The loss of a step."""
+    loss = F.mse_loss(net(x), y)
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    return loss
+
+
 def train(net, opt, x, y, steps):
     """The losses of some steps."""
-    losses = []
-    for _ in range(steps):
-        loss = F.mse_loss(net(x), y)
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-        losses.append(loss.item())
-    return losses
+    return [train_step(net, opt, x, y).item() for _ in range(steps)]
 
 
 def values(net):
@@ -68,6 +70,31 @@ def test_a_trajectory_is_pytorchs(device, rng, name, options):
         reference.zero_grad()
         torch.nn.functional.mse_loss(theirs(torch.tensor(x)), torch.tensor(y)).backward()
         reference.step()
+    for key, value in values(ours).items():
+        np.testing.assert_allclose(value, theirs.state_dict()[key].numpy(), rtol=1e-12, atol=1e-13, err_msg=key)
+
+
+@pytest.mark.parametrize("name, options", SETTINGS.values(), ids=SETTINGS)
+def test_a_trajectory_of_replays_with_a_schedule_is_pytorchs(device, rng, name, options):
+    """A rate, or a count of steps, that the graph froze would leave it at the fourth step."""
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)).double()
+    ours = model().to(mg.float64)
+    ours.load_state_dict(theirs.state_dict())
+    ours.to(device)
+    opt, reference = getattr(optim, name)(ours.parameters(), **options), getattr(torch.optim, name)(
+        theirs.parameters(), **options)
+    schedules = optim.CosineAnnealingLR(opt, 9), torch.optim.lr_scheduler.CosineAnnealingLR(reference, 9)
+    fast = mg.graph(lambda x, y: train_step(ours, opt, x, y), device=device)
+    for _ in range(12):
+        x, y = rng.standard_normal((7, 3)), rng.standard_normal((7, 2))
+        fast(x, y)
+        reference.zero_grad()
+        torch.nn.functional.mse_loss(theirs(torch.tensor(x)), torch.tensor(y)).backward()
+        reference.step()
+        for schedule in schedules:
+            schedule.step()
+    assert fast.captured or device == "cpu"
     for key, value in values(ours).items():
         np.testing.assert_allclose(value, theirs.state_dict()[key].numpy(), rtol=1e-12, atol=1e-13, err_msg=key)
 

@@ -212,7 +212,6 @@ OPTIMISERS: dict[str, dict[str, Any]] = {      # what `parity.curve` is told, fo
     "Adam, clipped": {"optimiser": optim.Adam, "clip": 0.1}, "SGD, clipped": {"optimiser": optim.SGD, "clip": 0.1},
 }
 TRAINED = MODELS["RNNLM"]                      # by each of them
-CAPTURED = ("SGD", "Adam", "AdamW")            # in a graph; `mg.graph` refuses the others, whose step would be frozen
 
 # They compute nothing themselves: what holds modules, and what models share.
 BASES = {"Module", "ModuleDict", "ModuleList", "MultiStep", "Tagger", "Optimizer"}

@@ -44,7 +44,7 @@ def parity_cases(record: Record, device: str) -> list[Case]:
     """Layers, losses, models and optimisers with the kernels they start, operations, graphs, curves."""
     from . import draws, parity
     from .layers import LAYERS, LOSSES
-    from .models import CAPTURED, MODELS, OPTIMISERS, TRAINED
+    from .models import MODELS, OPTIMISERS, TRAINED
     seed = record.data["seed"]
 
     def case(name: str, function: Callable[..., dict[str, Any]], *args: Any) -> Case:
@@ -55,8 +55,7 @@ def parity_cases(record: Record, device: str) -> list[Case]:
     for name, how in OPTIMISERS.items():
         own, graph = f"optimiser {name}", f"graph optimiser {name}"
         found.append(case(own, parity.optimising, own, "optimiser", TRAINED, device, seed, how))
-        if name.split(",")[0].split()[0] in CAPTURED:
-            found.append(case(graph, parity.graph_replay, graph, TRAINED, device, seed, how))
+        found.append(case(graph, parity.graph_replay, graph, TRAINED, device, seed, how))
     found += [case(f"op {name}", parity.operation, name, device, seed) for name in draws.op_cases().CASES]
     for kind, function in (("graph", parity.graph_replay), ("curve", parity.training_curve)):
         found += [case(f"{kind} {name}", function, f"{kind} {name}", training, device, seed)

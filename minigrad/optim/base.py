@@ -5,19 +5,19 @@ a dozen array operations instead of a dozen for each parameter. Gradients are ga
 a parameter larger than a piece is not copied at all.
 
 On a device with kernels SGD, Adam and AdamW take one launch for 16 parameters, with the gradients where they are
-(`kernels/adam.cu`), and may be captured by `mg.graph`: what changes from step to step, the rate and the correction for
-the start, is then read from the host before each replay. The other optimisers refuse a graph, where both would freeze.
+(`kernels/adam.cu`). All may be captured by `mg.graph`: what changes from step to step, such as the rate and the
+corrections for the start, stands on the device then, and comes from the host before each replay.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..capture import capturing
+from ..capture import Graph, capturing, warming
 from ..errors import MinigradError, StateError, describe
 from ..tensor import Tensor, touch
 
@@ -81,8 +81,8 @@ class _Flat:
                 touch(p)
         return True
 
-    def pieces(self) -> Iterator[tuple[int, int, Any, int]]:
-        """(start, stop, gradient as a flat array, number of this step) of all that has a gradient; counts the steps."""
+    def runs(self) -> Iterator[tuple[range, int, int, Any]]:
+        """(parameters at the same step, start, stop, gradient as a flat array) of all that has a gradient."""
         for i, j in self.plan:
             grads, step = [p.grad for p in self.params[i:j]], self.steps[i]
             found = [g for g in grads if g is not None]
@@ -102,11 +102,14 @@ class _Flat:
                 else:
                     g = self.work[0, :stop - start]
                     self.device.xp.concatenate([x.data.reshape(-1) for x in parts], out=g)
-                step = self.steps[first] + 1
-                self.steps[first:last] = [step] * (last - first)
-                for a in range(start, stop, self.piece):
-                    b = min(a + self.piece, stop)
-                    yield a, b, g[a - start:b - start], step
+                yield range(first, last), start, stop, g
+
+    def advance(self, members: Sequence[int]) -> int:
+        """Count a step of these parameters, which are at the same one; its number."""
+        step = self.steps[members[0]] + 1
+        for i in members:
+            self.steps[i] = step
+        return step
 
     def launches(self, members: Iterable[int]) -> Iterator[tuple[Any, ...]]:
         """(blocks, threads, table, how many rows it has, 16 gradients or None) for launches that reach all members."""
@@ -186,14 +189,13 @@ class Optimizer:
             for flat in self._flats[k]:
                 if flat.kernels is not None and self.kernel is not None:
                     self._launch(self.kernel, group, flat)
-                    continue
-                if (graph := capturing()) is not None:
-                    graph.refuse(f"{type(self).__name__} on {flat.data.dtype} parameters in a graph: its learning rate "
-                                 "and step count would be frozen.", fix="SGD, Adam or AdamW on float32 parameters; or "
-                                 "leave opt.step() out of the graph")
-                for start, stop, g, step in flat.pieces():
-                    self._update(flat.device.xp, group, flat.data[start:stop], g,
-                                 [a[start:stop] for a in flat.state.values()], flat.work[1, :stop - start], step)
+                    continue                   # else: array operations, piece by piece
+                for members, start, stop, g in flat.runs():
+                    now = {**group, **self._now(group, flat, members)}
+                    for i in range(start, stop, flat.piece):
+                        j = min(i + flat.piece, stop)
+                        self._update(flat.device.xp, now, flat.data[i:j], g[i - start:j - start],
+                                     [a[i:j] for a in flat.state.values()], flat.work[1, :j - i])
             touch(*[p for p in group["params"] if p.grad is not None])
 
     def _launch(self, kernel: tuple[str, int], group: dict[str, Any], flat: _Flat) -> None:
@@ -205,23 +207,52 @@ class Optimizer:
             if p.grad is not None:
                 together.setdefault(step, []).append(i)
         for members in together.values():
-            def numbers(members: list[int] = members) -> tuple[float, ...]:
-                step = flat.steps[members[0]] + 1
-                for i in members:
-                    flat.steps[i] = step
-                return self._numbers(group, step)
+            def numbers(members: list[int] = members) -> list[float]:
+                return [*self._numbers(group, flat.advance(members)).values()]
             graph = capturing()
             live = None if graph is None else graph.scalar(np.float32, numbers)
             values = numbers() if live is None else [0.0] * live.size
             for blocks, threads, *rest in flat.launches(members):
                 flat.kernels(name, blocks, threads, flat.data, *state, *rest, *values, live)
 
-    def _numbers(self, group: dict[str, Any], step: int) -> tuple[float, ...]:
-        """What the kernel takes of a group's settings at a step."""
-        raise NotImplementedError
+    def _now(self, group: dict[str, Any], flat: _Flat, members: range) -> dict[str, Any]:
+        """The rate and `_numbers` for the next step of these parameters: floats; in a graph, arrays (1,) to be filled.
 
-    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
-        """p from its gradient g and the state, in place, on flat arrays of one length; u is scratch, g is read only."""
+        The calls before a capture take arrays too: CuPy has kernels of their own for them, and loads those there.
+        """
+        def numbers() -> dict[str, float]:
+            return {"lr": group["lr"], **self._numbers(group, flat.advance(members))}
+        if (graph := capturing()) is not None and graph.device is not flat.device:
+            graph.refuse(f"{type(self).__name__} of parameters on {flat.device.name!r} in a graph of {graph.device}: "
+                         "replays would not train them.", fix="move the model to the graph's device")
+        graph = graph or warming()
+        if graph is None or graph.device is not flat.device:
+            return numbers()
+        names = [*{"lr": 0.0, **self._numbers(group, 1)}]
+        fixed = {k: v for k, v in group.items() if k != "params" and k not in names}
+
+        def supplied(graph: Graph = graph) -> list[float]:
+            for name, value in fixed.items():
+                if group[name] != value:
+                    graph.refuse(f"{name} of {type(self).__name__} is {group[name]}, and at the capture of this graph "
+                                 f"it was {value}.", likely="only the rate may change between replays",
+                                 fix="make a new graph: mg.graph(step)")
+            return [*numbers().values()]
+        live = graph.scalar(flat.data.dtype, supplied)
+        return {name: live[i:i + 1] for i, name in enumerate(names)}
+
+    def _numbers(self, group: dict[str, Any], step: int) -> dict[str, float]:
+        """What depends on the step, by name: `_update` finds it in the group, in place of settings of the same name.
+
+        A kernel takes exactly these, in this order.
+        """
+        return {}
+
+    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any) -> None:
+        """p from its gradient g and the state, in place, on flat arrays of one length; u is scratch, g is read only.
+
+        In a graph group["lr"] and the `_numbers` are arrays (1,): the host may not look at them.
+        """
         raise NotImplementedError
 
     def _move(self, k: int) -> None:

@@ -2,7 +2,8 @@
 
 `_update` gets a piece of the parameters p, of the gradient g, of each state array, and a scratch array u, all of one
 length. It writes p and the state in place and leaves g as it is. g is the gradient; products are elementwise.
-`kernel` names the same update in `kernels/adam.cu`, and `_numbers` gives what it takes of the settings.
+`_numbers` adds to the settings what depends on the step. `kernel` names the same update in `kernels/adam.cu`, which
+takes these numbers.
 """
 from __future__ import annotations
 
@@ -29,24 +30,21 @@ class SGD(Optimizer):
         super().__init__(params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
                          nesterov=nesterov)
 
-    def _numbers(self, group: dict[str, Any], step: int) -> tuple[float, ...]:
-        """lr, keep, take, ahead, decay:  b = keep b + take g."""
+    def _numbers(self, group: dict[str, Any], step: int) -> dict[str, float]:
+        """b = keep b + take g"""
         mu = group["momentum"]
         keep, take = (0.0, 1.0) if step == 1 else (mu, 1 - group["dampening"])
-        return group["lr"], keep, take, mu if group["nesterov"] else 0.0, group["weight_decay"]
+        return {"lr": group["lr"], "keep": keep, "take": take, "ahead": mu if group["nesterov"] else 0.0,
+                "decay": group["weight_decay"]}
 
-    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
-        lr, mu = group["lr"], group["momentum"]
+    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any) -> None:
         g = decayed(group, p, g)
-        if mu:
+        if group["momentum"]:
             b, = state
-            if step == 1:
-                b[...] = g
-            else:
-                b *= mu
-                b += g * (1 - group["dampening"]) if group["dampening"] else g
-            g = g + mu * b if group["nesterov"] else b
-        xp.multiply(g, lr, out=u)
+            b *= group["keep"]
+            b += g * group["take"] if group["dampening"] else g
+            g = g + group["momentum"] * b if group["nesterov"] else b
+        xp.multiply(g, group["lr"], out=u)
         p -= u
 
 
@@ -61,7 +59,11 @@ class Adagrad(Optimizer):
         super().__init__(params, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay,
                          initial_accumulator_value=initial_accumulator_value, eps=eps)
 
-    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
+    def _numbers(self, group: dict[str, Any], step: int) -> dict[str, float]:
+        """The rate falls by itself."""
+        return {"lr": group["lr"] / (1 + (step - 1) * group["lr_decay"])}
+
+    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any) -> None:
         s, = state
         g = decayed(group, p, g)
         xp.multiply(g, g, out=u)
@@ -69,7 +71,7 @@ class Adagrad(Optimizer):
         xp.sqrt(s, out=u)
         u += group["eps"]
         xp.divide(g, u, out=u)
-        u *= group["lr"] / (1 + (step - 1) * group["lr_decay"])
+        u *= group["lr"]
         p -= u
 
 
@@ -86,7 +88,7 @@ class RMSprop(Optimizer):
         super().__init__(params, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
                          centered=centered)
 
-    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
+    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any) -> None:
         a, mu, v = group["alpha"], group["momentum"], state[0]
         g = decayed(group, p, g)
         running_mean_of_square(xp, v, g, a, u)
@@ -122,7 +124,7 @@ class Adadelta(Optimizer):
                  weight_decay: float = 0.0) -> None:
         super().__init__(params, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
 
-    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
+    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any) -> None:
         (v, e), rho, eps = state, group["rho"], group["eps"]
         g = decayed(group, p, g)
         running_mean_of_square(xp, v, g, rho, u)
@@ -141,18 +143,19 @@ class Adam(Optimizer):
     """
 
     state_names, kernel = ("exp_avg", "exp_avg_sq"), ("adam", 2)
+    numbers = ("c1", "b2", "c2", "decay", "shrink", "eps", "rate")
+    apart = False                              # is the decay apart from the gradient?
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-8, weight_decay: float = 0.0) -> None:
         super().__init__(params, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
 
-    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any, step: int) -> None:
-        m, v = state
-        c1, b2, c2, decay, shrink, eps, rate = self._numbers(group, step)
-        multiply, add = xp.multiply, xp.add
-        if shrink != 1:
+    def _update(self, xp: Any, group: dict[str, Any], p: Any, g: Any, state: list[Any], u: Any) -> None:
+        (m, v), multiply, add = state, xp.multiply, xp.add
+        c1, b2, c2, decay, shrink, eps, rate = [group[name] for name in self.numbers]
+        if group["weight_decay"] and self.apart:
             multiply(p, shrink, out=p)
-        if decay:
+        elif group["weight_decay"]:
             g = g + decay * p
         xp.subtract(g, m, out=u)               # m += (1 - b1) (g - m)
         multiply(u, c1, out=u)
@@ -167,27 +170,23 @@ class Adam(Optimizer):
         multiply(u, rate, out=u)
         xp.subtract(p, u, out=p)
 
-    def _numbers(self, group: dict[str, Any], step: int) -> tuple[float, ...]:
+    def _numbers(self, group: dict[str, Any], step: int) -> dict[str, float]:
         """1 - b1, b2, 1 - b2, decay, shrink, eps, rate: both corrections join the last two, which saves two passes."""
-        b1, b2 = group["betas"]
+        (b1, b2), lr, weight_decay = group["betas"], group["lr"], group["weight_decay"]
+        decay, shrink = (0.0, 1 - lr * weight_decay) if self.apart else (weight_decay, 1.0)
         root = math.sqrt(1 - b2 ** step)
-        return 1 - b1, b2, 1 - b2, *self._decays(group), group["eps"] * root, group["lr"] * root / (1 - b1 ** step)
-
-    def _decays(self, group: dict[str, Any]) -> tuple[float, float]:
-        """(what of p the gradient gets, what p is multiplied by before)."""
-        return group["weight_decay"], 1.0
+        return dict(zip(self.numbers, (1 - b1, b2, 1 - b2, decay, shrink, group["eps"] * root,
+                                       lr * root / (1 - b1 ** step)), strict=True))
 
 
 class AdamW(Adam):
     """Loshchilov and Hutter 2019: Adam whose decay is apart from the gradient,  p = (1 - lr weight_decay) p  first."""
 
+    apart = True
+
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-8, weight_decay: float = 1e-2) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
-
-    def _decays(self, group: dict[str, Any]) -> tuple[float, float]:
-        """The gradient gets nothing; p shrinks on its own."""
-        return 0.0, 1 - group["lr"] * group["weight_decay"]
 
 
 def decayed(group: dict[str, Any], p: Any, g: Any) -> Any:

@@ -75,6 +75,20 @@ def momentum() -> tuple[nn.Module, Any, Callable[..., Any]]:
     return net, opt, step
 
 
+def readable() -> tuple[nn.Module, Any, Callable[..., Any]]:
+    """An optimiser without a kernel, whose rate also falls by itself."""
+    net = nn.Linear(6, 3).to("strict")
+    opt = optim.Adagrad(net.parameters(), lr=0.1, lr_decay=0.1)
+
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        opt.zero_grad()
+        loss = F.cross_entropy(net(x), y)
+        loss.backward()
+        opt.step()
+        return loss
+    return net, opt, step
+
+
 def batches(make: Maker) -> list[tuple[np.ndarray, np.ndarray]]:
     """What each maker's step takes."""
     rng = np.random.default_rng(7)
@@ -109,7 +123,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 @pytest.mark.parametrize("on_device", [False, True], ids=["from host", "on device"])
-@pytest.mark.parametrize("make", [mlp, language_model, momentum], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("make", [mlp, language_model, momentum, readable], ids=lambda m: m.__name__)
 def test_ten_steps_by_graph_are_ten_plain_steps_bit_for_bit(make, on_device):
     """Dropout masks, Adam's corrections and a rate that falls, all of which a frozen number would spoil."""
     losses, parameters, state = trained(make, captured=False)
@@ -119,7 +133,7 @@ def test_ten_steps_by_graph_are_ten_plain_steps_bit_for_bit(make, on_device):
     assert same(parameters, parameters2) and same(state, state2)
 
 
-@pytest.mark.parametrize("make", [mlp, language_model], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("make", [mlp, language_model, readable], ids=lambda m: m.__name__)
 def test_a_replay_is_one_launch_and_one_copy_from_the_host(make):
     """Inputs, masks' keys and the optimiser's numbers travel together."""
     _, _, step = make()

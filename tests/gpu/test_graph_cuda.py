@@ -22,7 +22,7 @@ from minigrad.backend import owner
 from minigrad.strict_graph import Recorder as Watch
 from minigrad.tensor import Tensor
 
-from .test_graph import language_model, mlp, momentum, same, trained
+from .test_graph import language_model, mlp, momentum, readable, same, trained
 
 RAW = strict.ndarray._host.__get__             # an array's memory, whatever is still queued
 
@@ -173,7 +173,7 @@ def fake(monkeypatch) -> Iterator[FakeCupy]:
     sys.modules.pop("minigrad.cuda_graph", None)   # it holds the fake
 
 
-@pytest.mark.parametrize("make", [mlp, language_model, momentum], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("make", [mlp, language_model, momentum, readable], ids=lambda m: m.__name__)
 def test_ten_steps_by_the_cuda_form_are_ten_plain_steps(make, fake):
     """Capturing changes no value, the first launch is the captured step itself, scalars arrive before it."""
     found = [trained(make, captured) for captured in (False, True)]

@@ -1,4 +1,4 @@
-"""A megabyte of bools where a short list is asked for."""
+"""Four megabytes of bools where a short list is asked for."""
 
 from tests.hostile.case import Case
 
@@ -6,7 +6,7 @@ CASE = Case(
     "memory floods",
     firsts="""
 def firsts(n):
-    return np.zeros(12_000_000, bool)
+    return np.zeros(4_000_000, bool)
 """,
     lost={"firsts": ("wrong", "")},
 )
