@@ -138,11 +138,12 @@ class Grader:
         return cast(Sequence[Result], results)
 
     def regrade(self, assignment: str, *, students: Sequence[str] = (), jobs: int | None = None,
-                layer: str | None = None, dry_run: bool = False) -> Report:
+                layer: str | None = None, dry_run: bool = False, scheduler: str = "") -> Report:
         """Grade all again with the seeds of before, after a backup; which scores change, or would."""
         from autograder.regrade import regrade
 
-        return regrade(self.folder, assignment, students=students, jobs=jobs, layer=layer, dry_run=dry_run)
+        return regrade(self.folder, assignment, students=students, jobs=jobs, layer=layer, dry_run=dry_run,
+                       scheduler=scheduler)
 
     def status(self) -> list[AssignmentStatus]:
         """Counts and scores, an entry an assignment."""

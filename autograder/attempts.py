@@ -30,6 +30,7 @@ from autograder.sheet import TIMESTAMP
 from autograder.workers import Outcome
 
 RESULT, OUTCOME = "result.json", "outcome.json.gz"
+NOTE = "which-attempt"      # the id of the cell that tells a student which one counts
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def with_note(text: str, said: Sequence[str]) -> str:
         return text
     nb = json.loads(text)
     lines = "\n".join(f"- {s[0].upper()}{s[1:]}." for s in said)
-    nb["cells"].insert(0, {"cell_type": "markdown", "id": "which-attempt", "metadata": {}, "source": lines})
+    nb["cells"].insert(0, {"cell_type": "markdown", "id": NOTE, "metadata": {}, "source": lines})
     return json.dumps(nb, indent=1, ensure_ascii=False) + "\n"
 
 

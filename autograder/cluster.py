@@ -5,8 +5,7 @@
 A Dask worker gets the settings, the checks and the key of one assignment, then one submission after the other, as bytes
 (parcel.py), and sends the outcome back. It must run the same code on the same NumPy and Python minor version, in a
 sandbox; one that does not is refused. Scores do not hang on where they were made, for a seed decides every draw. So a
-submission whose worker is lost or slow is sent to another one, and the first answer counts. Whatever happens to the
-cluster, what it did not answer is graded here.
+submission whose worker is lost or slow is sent to another one, and the first answer counts; the rest is graded here.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from __future__ import annotations
 import atexit
 import dataclasses
 import hashlib
+import logging
 import os
 import platform
 import queue
@@ -26,6 +26,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,7 @@ PLANS_MOST = 4              # that a worker holds: several runs may use one clus
 CONNECT_SECONDS = 15
 ALONE_SECONDS = 30          # without any worker, while new ones may be on their way
 ANSWER_SECONDS = 60         # for a worker to say what it is and to start its sandbox
+SILENT_SECONDS = 60         # for the scheduler to answer, which it does within milliseconds
 LOOK_SECONDS = 1.0          # how often workers that came or went are looked for
 SLOW = 5.0                  # an answer is late after so many times the usual, when others have nothing to do,
 SLOW_SECONDS = 5.0          # and after so many seconds at least
@@ -49,7 +51,7 @@ Tell = Callable[[str], None]
 
 
 class ClusterError(AutograderError):
-    """The cluster cannot be used: nothing answers, or a worker does not fit."""
+    """The cluster cannot be used: nothing answers, a worker does not fit, or the scheduler has become silent."""
 
 
 class NoPlan(Exception):
@@ -164,7 +166,8 @@ class _Sent:
 def outcomes(plan: Plan, students: Sequence[str], *, jobs: int, address: str, tell: Tell) -> Iterator[Outcome]:
     """As workers.outcomes, on the cluster whose scheduler is at `address`; `jobs` are for what is left to grade here.
 
-    Raises ClusterError where nothing answers or a worker does not fit; later losses are told and made up for.
+    Raises ClusterError where nothing answers, a worker does not fit or the scheduler falls silent, which whoever
+    started it can mend; later losses are told and made up for.
     """
     left = dict.fromkeys(students)
     if left:
@@ -187,6 +190,12 @@ class Cluster:
             from minigrad.install import install_line
 
             raise ClusterError(f"--scheduler needs the package '{e.name}': {install_line('cluster')}") from None
+
+        class Bounded(Client):
+            def start(self, **kwargs: Any) -> None:     # Dask's own limit is for the connection, not for an answer
+                super().start(**kwargs, callback_timeout=CONNECT_SECONDS)
+
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)      # what is lost, `tell` says in a line
         self.plan, self.tell, self.address = plan, tell, address
         self.course = Course.open(plan.root)
         there = dataclasses.replace(plan, folders={})
@@ -198,10 +207,10 @@ class Cluster:
         self.manned = time.monotonic()      # when there was a worker
         self.answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         try:
-            self.client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name="autograder")
+            self.client = Bounded(address, timeout=CONNECT_SECONDS, set_as_default=False, name="autograder")
         except (OSError, TimeoutError, ValueError) as e:
-            raise ClusterError(f"no Dask scheduler answers at '{address}' ({type(e).__name__}). Is it running, is its "
-                               "port open from here? An address looks like tcp://10.0.0.5:8786") from None
+            raise ClusterError(f"no Dask scheduler answers at '{address}' ({type(e).__name__}). Is it running, not "
+                               "stopped, its port open from here? An address looks like tcp://10.0.0.5:8786") from None
         try:
             self.look(first=True)
             if not self.good:
@@ -221,14 +230,26 @@ class Cluster:
         """Have the workers forget the plan; the cluster itself goes on."""
         if self.client.status == "running" and self.good:
             _answers([self._ask(address, forget, self.setup.token) for address in self.good], 5.0)
-        self.client.close(timeout=5)
+        with suppress(TimeoutError):        # what a silent scheduler has not read yet cannot be sent to its end
+            self.client.close(timeout=5)
+
+    def heard(self, ask: str) -> Any:
+        """What the scheduler answers. Raises ClusterError where it is silent: one that is stopped keeps its connection,
+        and Dask would wait for ever."""
+        try:
+            return self.client.sync(getattr(self.client.scheduler, ask), workers=None, callback_timeout=SILENT_SECONDS)
+        except TimeoutError:
+            self.good.clear()       # nor can these be told that the run is over
+            raise ClusterError(f"the scheduler at {self.address} has said nothing for {SILENT_SECONDS:g} s: is its "
+                               "process stopped, its machine overloaded or off the network? What is graded stays; give "
+                               "the same command again when it answers, or without --scheduler") from None
 
     # ----- Workers
 
     def look(self, first: bool = False) -> None:
         """Check and prepare workers that are new. One that does not fit stops a run at its start, and is told later."""
         self.looked = time.monotonic()
-        there = set(self.client.nthreads())
+        there = set(self.heard("ncores"))
         self.good &= there
         for address, why in self.check(sorted(there - self.good - self.bad)).items():
             if not why:
@@ -250,7 +271,10 @@ class Cluster:
     def _all(self, addresses: Sequence[str], function: Callable[..., Any], *args: Any) -> dict[str, Any]:
         """What each worker answers, or the exception that came in its place."""
         futures = [self._ask(address, function, *args) for address in addresses]
-        return dict(zip(addresses, _answers(futures, ANSWER_SECONDS), strict=True))
+        found = dict(zip(addresses, _answers(futures, ANSWER_SECONDS), strict=True))
+        if any(isinstance(answer, TimeoutError) for answer in found.values()):
+            self.heard("ncores")        # or no worker is to blame
+        return found
 
     def _ask(self, address: str, function: Callable[..., Any], *args: Any) -> Any:
         return self.client.submit(function, *args, workers=[address], pure=False, priority=100,
@@ -305,7 +329,13 @@ class Cluster:
         if item is None or future not in item.copies:
             return None                     # a second answer
         if future.status == "finished":
-            out: Outcome = future.result()
+            try:
+                out: Outcome = future.result(timeout=SILENT_SECONDS)
+            except TimeoutError:
+                self.heard("ncores")
+                del item.copies[future]     # the worker that has it does not give it: another one grades it
+                self.client.cancel([future])
+                return None
             self.took.append(time.monotonic() - item.began)
             self.drop(sent.pop(student))
             return out
@@ -324,7 +354,7 @@ class Cluster:
 
     def hurry(self, sent: dict[str, _Sent], idle: bool) -> None:
         """Send again what is late or waits for workers that are gone; give up what has been sent twice."""
-        held = {key: worker for worker, keys in self.client.processing().items() for key in keys}
+        held = {key: worker for worker, keys in self.heard("processing").items() for key in keys}
         limit = 2 * self.plan.limits.submission + ANSWER_SECONDS
         late = max(SLOW_SECONDS, SLOW * statistics.median(self.took)) if idle and self.took else limit
         for item in list(sent.values()):

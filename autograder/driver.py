@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autograder import attempts, cluster, pipeline, sheet
+from autograder import attempts, by_hand, cluster, pipeline, sheet
 from autograder.backup import backup
 from autograder.course import Course, read_json, write_atomically
 from autograder.errors import AutograderError, UnknownName
@@ -39,7 +39,8 @@ def rows(whole: Sheet, out: Outcome) -> Rows:
             if spec.points is not None and place not in scores:
                 # as nbgrader: nothing written is 0; so is all of a notebook that cannot be read
                 scores[place] = 0.0 if unread or (spec.solution and place in out.blank) else None
-    return Rows(out.student, scores, out.blank, out.timestamp)
+    texts = {(t.name, cell): text for t in whole for cell, text in by_hand.texts(t, out.notebooks[t.name]).items()}
+    return Rows(out.student, scores, out.blank, out.timestamp, texts)
 
 
 def key(cell: dict[str, Any]) -> tuple[str, str]:
@@ -166,8 +167,7 @@ def grade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs: 
         anew = set() if rewritten is None else {s for s, need in needs.items() if not (need.number or need.earlier)}
         started(len(needs) - len(anew), len(set(chosen)) - len(needs))
         plan = plan_of(course, whole, layer)
-        there = partial(cluster.outcomes, address=scheduler, tell=tell) if scheduler else outcomes
-        how: How = partial(there, jobs=jobs or cores())
+        how = how_to_grade(jobs, scheduler, tell)
         _grade_earlier(course, plan, {s: need.earlier for s, need in needs.items() if need.earlier}, how)
         for out in how(plan, [s for s, need in needs.items() if need.number]):
             began = time.process_time()
@@ -181,6 +181,12 @@ def grade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs: 
             result = settle(course, grades, whole, student).result
             (rewritten if rewritten and student in anew else finished)(result)
     return Shelf(course, name, sorted(set(chosen)))
+
+
+def how_to_grade(jobs: int | None, scheduler: str, tell: Callable[[str], None]) -> How:
+    """In `jobs` processes here, or on the cluster whose scheduler is at this address."""
+    there = partial(cluster.outcomes, address=scheduler, tell=tell) if scheduler else outcomes
+    return partial(there, jobs=jobs or cores())
 
 
 def plan_of(course: Course, whole: Sheet, layer: str | None = None) -> Plan:

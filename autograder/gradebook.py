@@ -1,7 +1,8 @@
 """The gradebook, as the fast driver uses it: the assignment's cells out, one transaction a submission in.
 
 nbgrader's own functions commit after every row and open the database once a cell. Here one session serves a whole run,
-and a submission's rows appear together or not at all. Manual scores, extra credit and manual comments stay as they are.
+and a submission's rows appear together or not at all. Manual scores, extra credit and manual comments stay as they are,
+and where the text is another one they wait for a person again (by_hand.py).
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import os
 import sysconfig
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from autograder import lean, submission
+from autograder import by_hand, lean, submission
 from autograder.backup import backup
 from autograder.course import Course
 from autograder.errors import AutograderError, CourseError, UnknownName
@@ -29,15 +30,17 @@ NO_RESPONSE = "No response."        # nbgrader's words; the formgrader looks for
 
 @dataclass(frozen=True)
 class Rows:
-    """What one submission leaves in the gradebook: scores (None: a person decides), cells with no answer.
+    """What one submission leaves in the gradebook: scores (None: a person decides), cells with no answer, and of the
+    answers that a person reads the texts (by_hand.py).
 
-    Both by (notebook, cell): a cell's name is unique only within its notebook.
+    All by (notebook, cell): a cell's name is unique only within its notebook.
     """
 
     student: str
     scores: dict[tuple[str, str], float | None]
     blank: frozenset[tuple[str, str]]
     timestamp: str | None = None
+    texts: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 def read_template(notebook: Any, course: Course, assignment: str) -> Template:
@@ -172,16 +175,20 @@ class Grades:
         if rows.timestamp:
             found.timestamp = utils.parse_utc(rows.timestamp)
         for notebook in found.notebooks:
-            total = 0.0
+            total, comments = 0.0, {c.cell.name: c for c in self._of(Comment, notebook)}
             for grade in self._of(Grade, notebook):
-                score = rows.scores.get((notebook.name, grade.cell.name))
+                place = (notebook.name, grade.cell.name)
+                score, read = rows.scores.get(place), None
+                if place in rows.texts:
+                    read = by_hand.follow(self.book.db, grade, comments.get(grade.cell.name), rows.texts[place])
                 # nbgrader leaves the row of a task as the last person left it
-                if not (isinstance(grade.cell, TaskCell) and score is None and grade.auto_score is None):
+                task = isinstance(grade.cell, TaskCell) and score is None and grade.auto_score is None
+                if not (read and grade.manual_score is not None) and not (task and read is not False):
                     grade.needs_manual_grade = grade.manual_score is not None or score is None
                 grade.auto_score = score
                 total += (grade.manual_score if grade.manual_score is not None else score or 0.0)
                 total += grade.extra_credit or 0.0
-            for comment in self._of(Comment, notebook):
+            for comment in comments.values():
                 comment.auto_comment = NO_RESPONSE if (notebook.name, comment.cell.name) in rows.blank else None
             notebook.late_submission_penalty = self.late.penalty(rows.student, total, found.total_seconds_late)
 

@@ -19,7 +19,7 @@ from autograder.course import Course, read_json
 from autograder.gradebook import Grades
 from autograder.sheet import Sheet
 from autograder.show import printable
-from autograder.workers import cores, outcomes
+from autograder.workers import How
 
 
 @dataclass
@@ -92,7 +92,8 @@ def regrade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs
             layer: str | None = None, dry_run: bool = False,
             started: Callable[[int, int], None] = lambda new, old: None,
             finished: Callable[[dict[str, Any]], None] = lambda result: None,
-            used: Callable[[float, float], None] = lambda students, grader: None) -> Report:
+            used: Callable[[float, float], None] = lambda students, grader: None, scheduler: str = "",
+            tell: Callable[[str], None] = lambda text: None) -> Report:
     """Grade the submissions of an assignment again. Arguments and errors are those of `driver.grade`.
 
     Raises CourseError where the gradebook cannot be backed up; nothing has changed then.
@@ -112,11 +113,11 @@ def regrade(folder: str | Path, name: str, *, students: Sequence[str] = (), jobs
         with Grades(course) as grades:
             whole, manual = grades.sheet(name), grades.scores(name, manual=True)
         if dry_run:
-            _preview(course, whole, chosen, layer, jobs or cores(), started, done, used)
+            _preview(course, whole, chosen, layer, driver.how_to_grade(jobs, scheduler, tell), started, done, used)
         else:
             copy = backup(course, "regrade")
             driver.grade(folder, name, students=chosen, jobs=jobs, layer=layer, force=True, started=started,
-                         finished=done, used=used, locked=True)
+                         finished=done, used=used, scheduler=scheduler, tell=tell, locked=True)
     found = [compare(before[s], after[s], manual.get(s, {})) for s in chosen if s in after]
     return Report(found, copy, dry_run)
 
@@ -136,7 +137,7 @@ def compare(before: dict[str, Any] | None, after: dict[str, Any],
                     int(after.get("attempt", 1)), cells)
 
 
-def _preview(course: Course, whole: Sheet, students: Sequence[str], layer: str | None, jobs: int,
+def _preview(course: Course, whole: Sheet, students: Sequence[str], layer: str | None, how: How,
              started: Callable[[int, int], None], finished: Callable[[dict[str, Any]], None],
              used: Callable[[float, float], None]) -> None:
     """Run what a regrade would run, and hand each result that would count to `finished`."""
@@ -147,10 +148,10 @@ def _preview(course: Course, whole: Sheet, students: Sequence[str], layer: str |
     results = {s: {a.number: a.result for a in attempts.kept(course, name, s)} for s in needs}
     for these in driver.rounds({s: need.earlier for s, need in needs.items()}):
         folders = {s: attempts.place(course, name, s) / f"{n:03d}" for s, n in these.items()}
-        for out in outcomes(dataclasses.replace(plan, folders=folders), list(these), jobs):
+        for out in how(dataclasses.replace(plan, folders=folders), list(these)):
             results[out.student][these[out.student]] = out.result | {"attempt": these[out.student]}
             used(out.used.students, out.used.grader)
-    for out in outcomes(plan, [s for s, need in needs.items() if need.number], jobs):
+    for out in how(plan, [s for s, need in needs.items() if need.number]):
         number = needs[out.student].number
         results[out.student][number] = out.result | {"attempt": number}
         used(out.used.students, out.used.grader)

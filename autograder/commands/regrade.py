@@ -16,9 +16,10 @@ from autograder.errors import AutograderError
 @click.option("--jobs", type=click.IntRange(1, 256), help="Submissions at a time. Default: the number of cores.")
 @click.option("--sandbox", "layer", type=click.Choice(["auto", "bwrap+landlock", "landlock", "bwrap", "none"]),
               help="Default: course.toml's.")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="A Dask cluster that grades (docs/scale.md).")
 @json_option
 def command(folder: Path, assignment: str, students: tuple[str, ...], dry_run: bool, jobs: int | None,
-            layer: str | None, as_json: bool) -> None:
+            layer: str | None, scheduler: str, as_json: bool) -> None:
     """Grade again with the seeds of before; show which scores change.
 
     Manual scores and comments stay. The gradebook is backed up to DIR/.autograder/backups first.
@@ -39,7 +40,8 @@ def command(folder: Path, assignment: str, students: tuple[str, ...], dry_run: b
     with show.Progress() as progress:
         try:
             report = regrade(folder, assignment, students=students, jobs=jobs, layer=layer, dry_run=dry_run,
-                             started=progress.start, finished=progress.step, used=progress.used)
+                             started=progress.start, finished=progress.step, used=progress.used,
+                             scheduler=scheduler, tell=progress.tell)
         except NoSandbox as e:
             raise AutograderError(str(e)) from None
     if as_json:

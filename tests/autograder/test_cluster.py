@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,11 +17,15 @@ from typing import Any
 
 import pytest
 
-from autograder import cluster, driver, parcel
+from autograder import cli, cluster, driver, parcel
 from autograder.cluster import ClusterError
 from autograder.course import Course, read_json
+from autograder.regrade import regrade
 from autograder.submission import MAX_BYTES
-from tests.autograder.grading_help import CHECKOUT, answer, copy_course, hand_in, release, scores, solved
+from tests.autograder.cluster_help import relay
+from tests.autograder.grading_help import CHECKOUT, answer, command, copy_course, hand_in, release, scores, solved
+from tests.autograder.test_attempts import hand_in_and_grade, settings
+from tests.autograder.test_regrade import thrice
 from tests.autograder.test_scale import plan
 
 A = "01_mini"
@@ -93,6 +98,36 @@ def test_a_cluster_gives_the_grades_of_this_machine_byte_for_byte(mini: Path, tm
     assert {r["layers"][-1] for r in results if r["status"] == "graded"} == {"rlimits"}
 
 
+def test_a_regrade_on_a_cluster_changes_what_it_changes_here(mini: Path, tmp_path: Path, two_workers: Any,
+                                                             capsys: pytest.CaptureFixture[str]) -> None:
+    """Earlier attempts too, which lie elsewhere; a dry run shows the same and writes nothing."""
+    settings(mini, "best")
+    hand_in_and_grade(mini, "both", "total")
+    thrice(mini)
+    there = copy_course(mini, tmp_path / "there")
+    here = regrade(mini, A, jobs=1)
+    before = written(there)
+    told: list[str] = []
+    shown = regrade(there, A, dry_run=True, scheduler=two_workers.scheduler_address, tell=told.append)
+    assert shown.rows() == here.rows() and written(there) == before and told == []
+    assert [(s.student, s.before, s.after, s.attempt) for s in shown.students] == [("ada", 10.0, 6.0, 1)]
+    assert cli.run(["regrade", str(there), A, "--scheduler", two_workers.scheduler_address]) == 0
+    said = capsys.readouterr()
+    assert "ada      double-test       4      0" in said.out and "this machine" not in said.err
+    assert written(there) == written(mini)
+
+
+def test_without_a_scheduler_nothing_of_the_cluster_is_imported(mini: Path) -> None:
+    hand_in(mini, "ada", solved(mini, A), A)
+    (mini / "look.py").write_text(f"""
+import sys
+from autograder import cli
+assert cli.run(["regrade", ".", "{A}", "--jobs", "1"]) == 0     # which is `grade` with a copy of the gradebook
+print(sorted({{"dask", "distributed"}} & set(sys.modules)))
+""")
+    assert command(mini, "look").splitlines()[-1] == "[]"
+
+
 def test_nothing_of_a_run_stays_on_a_worker(mini: Path, two_workers: Any) -> None:
     hand_in(mini, "ada", solved(mini, A), A)
     with two_workers.get_client() as client:
@@ -148,6 +183,71 @@ def test_where_no_scheduler_answers_one_line_says_so(mini: Path, monkeypatch: py
         driver.grade(mini, A, scheduler="tcp://127.0.0.1:9")
     with pytest.raises(ClusterError, match="no Dask scheduler answers at 'nonsense"):
         driver.grade(mini, A, scheduler="nonsense://:")
+
+
+def test_a_scheduler_that_is_stopped_is_not_waited_for(mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system takes the connection in its place, and then nothing comes."""
+    hand_in(mini, "ada", solved(mini, A), A)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as stopped:
+        address = f"tcp://127.0.0.1:{stopped.getsockname()[1]}"
+        with pytest.raises(ClusterError) as caught:
+            driver.grade(mini, A, scheduler=address)
+    assert str(caught.value).startswith(f"no Dask scheduler answers at '{address}' (TimeoutError). Is it running, not ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_scheduler_that_falls_silent_ends_the_run_and_the_same_command_goes_on(
+        mini: Path, tmp_path: Path, two_workers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopped process, a network that swallows packets: the connection stands, and Dask would wait for ever."""
+    Course.open(mini).secret()
+    for i in range(6):
+        hand_in(mini, f"s{i}", answer(solved(mini, A), double=f"def double(x):\n    return x + x  # {i}"), A)
+    here = copy_course(mini, tmp_path / "here")
+    driver.grade(here, A, jobs=1)
+    done: list[str] = []
+    told: list[str] = []
+    with relay(two_workers.scheduler_address) as (address, lost), monkeypatch.context() as patch:
+
+        def finished(result: dict[str, Any]) -> None:
+            done.append(result["student"])
+            if len(done) == 2:
+                patch.setattr(cluster, "SILENT_SECONDS", 0.5)
+                lost.set()
+
+        with pytest.raises(ClusterError) as caught:
+            driver.grade(mini, A, scheduler=address, finished=finished, tell=told.append)
+    said = str(caught.value)
+    assert said.startswith(f"the scheduler at {address} has said nothing for 0.5 s: is its process stopped, ")
+    assert "give the same command again" in said and "\n" not in said and told == []
+    assert len(done) == 2 and sorted(done) == sorted(scores(mini, A))       # the others have no row, and so no 0
+    results = driver.grade(mini, A, scheduler=two_workers.scheduler_address, tell=told.append)
+    assert told == [] and {r["attempt"] for r in results} == {1} and written(mini) == written(here)
+    with two_workers.get_client() as client:
+        client.run(cluster._forget_all)         # what could not be told that its run was over
+
+
+def test_an_answer_that_its_worker_does_not_give_is_made_again(mini: Path, two_workers: Any,
+                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its worker was stopped just then. The scheduler is there, so it is not taken for the silent one."""
+    from distributed import Future
+
+    for student in ("ada", "bob"):
+        hand_in(mini, student, answer(solved(mini, A), double=f"def double(x):\n    return x + x  # {student}"), A)
+    real = Future.result
+    withheld: list[str] = []
+
+    def result(self: Any, timeout: float | None = None) -> Any:
+        if timeout == 61 and not withheld:
+            withheld.append(self.key)
+            raise TimeoutError
+        return real(self, timeout)
+
+    monkeypatch.setattr(cluster, "SILENT_SECONDS", 61)      # which tells this wait from the others
+    monkeypatch.setattr(Future, "result", result)
+    told: list[str] = []
+    results = driver.grade(mini, A, scheduler=two_workers.scheduler_address, tell=told.append)
+    assert len(withheld) == 1 and told == [] and [r["score"] for r in results] == [10.0, 10.0]
 
 
 def test_without_the_cluster_extra_the_command_says_how_to_install_it(mini: Path,
