@@ -81,7 +81,7 @@ def device(name: str | Device) -> Device:
             chip = cupy.cuda.Device()
             starts = kernels.enter(Launcher(cuda, cupy.ndarray, products, compiled.run,
                                             int(chip.compute_capability) >= 90,
-                                            chip.attributes["MaxSharedMemoryPerBlockOptin"]))
+                                            chip.attributes["MaxSharedMemoryPerBlockOptin"], compiled.fits))
             _devices[name] = Device(name, cuda, cupy.ndarray, products, starts)
         else:
             raise DeviceError(describe(f"there is no device {name!r}.", fix="use 'cpu', 'cuda', or 'strict' for tests"))

@@ -13,12 +13,12 @@
 #define ADD __fadd_rn
 #define SUB __fsub_rn
 
-// The last parameter that begins at or before element i.
-__device__ __forceinline__ int parameter_of(const int* bounds, int count, int i) {
+// The last parameter that begins at or before element i, which behind the last one may be more than an int holds.
+__device__ __forceinline__ int parameter_of(const int* bounds, int count, u32 i) {
   int low = 0, high = count - 1;
   while (low < high) {
     int middle = (low + high + 1) / 2;
-    if (bounds[2 * middle] <= i) low = middle;
+    if ((u32)bounds[2 * middle] <= i) low = middle;
     else high = middle - 1;
   }
   return low;
@@ -40,7 +40,7 @@ extern "C" __global__ void adam(float* p, float* m, float* v, const int* bounds,
                                 const float* g13 /*?*/, const float* g14 /*?*/, const float* g15 /*?*/, float c1,
                                 float b2, float c2, float decay, float shrink, float eps, float rate,
                                 const float* live /*?*/) {
-  int i = bounds[0] + blockIdx.x * blockDim.x + threadIdx.x, j = parameter_of(bounds, count, i);
+  u32 i = bounds[0] + blockIdx.x * blockDim.x + threadIdx.x, j = parameter_of(bounds, count, i);
   const float* from = GRADIENT(j);
   if (i >= bounds[2 * j + 1] || !from) return;
   if (live) {
@@ -69,7 +69,7 @@ extern "C" __global__ void sgd(float* p, float* b /*?*/, const int* bounds, int 
                                const float* g10 /*?*/, const float* g11 /*?*/, const float* g12 /*?*/,
                                const float* g13 /*?*/, const float* g14 /*?*/, const float* g15 /*?*/, float lr,
                                float keep, float take, float ahead, float decay, const float* live /*?*/) {
-  int i = bounds[0] + blockIdx.x * blockDim.x + threadIdx.x, j = parameter_of(bounds, count, i);
+  u32 i = bounds[0] + blockIdx.x * blockDim.x + threadIdx.x, j = parameter_of(bounds, count, i);
   const float* from = GRADIENT(j);
   if (i >= bounds[2 * j + 1] || !from) return;
   if (live) {
@@ -96,7 +96,7 @@ extern "C" __global__ void gradient_gather(float* out, const int* bounds, int co
                                            const float* g7 /*?*/, const float* g8 /*?*/, const float* g9 /*?*/,
                                            const float* g10 /*?*/, const float* g11 /*?*/, const float* g12 /*?*/,
                                            const float* g13 /*?*/, const float* g14 /*?*/, const float* g15 /*?*/) {
-  int i = bounds[0] + blockIdx.x * blockDim.x + threadIdx.x, j = parameter_of(bounds, count, i);
+  u32 i = bounds[0] + blockIdx.x * blockDim.x + threadIdx.x, j = parameter_of(bounds, count, i);
   const float* from = GRADIENT(j);
   if (i < bounds[2 * j + 1] && from) out[i] = from[i - bounds[2 * j]];
 }

@@ -94,7 +94,8 @@ bahdanau_attend(const float* __restrict__ keys, const float* __restrict__ annota
 extern "C" __global__ void bahdanau_cell(float* __restrict__ gates, float* __restrict__ product,
                                          const float* __restrict__ b_ih /*?*/, const float* __restrict__ b_hh /*?*/,
                                          const float* __restrict__ h, float* __restrict__ next, int B, int A, int H) {
-  const int i = blockIdx.x * blockDim.x + threadIdx.x, b = i / H, u = i % H;
+  const u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+  const int b = i / H, u = i % H;
   if (b >= B) return;
   float* g = gates + (size_t)b * 3 * H + u;
   float* p = product + (size_t)b * (3 * H + A) + u;
@@ -118,7 +119,8 @@ extern "C" __global__ void bahdanau_cell_back(const float* __restrict__ gates, c
                                               const float* __restrict__ h, const float* __restrict__ dstates /*?*/,
                                               float* __restrict__ dh, float* __restrict__ dgates,
                                               float* __restrict__ drec, int B, int A, int H) {
-  const int i = blockIdx.x * blockDim.x + threadIdx.x, b = i / H, u = i % H;
+  const u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+  const int b = i / H, u = i % H;
   if (b >= B) return;
   const size_t at = (size_t)b * 3 * H + u, along = (size_t)b * (3 * H + A) + u;
   const float r = gates[at], z = gates[at + H], n = gates[at + 2 * H], q = product[along + 2 * H];

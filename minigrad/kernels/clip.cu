@@ -1,10 +1,10 @@
 // The norm of all gradients together, and their scaling: one launch of each for up to 16 gradients, and no
 // wait for the host.
 
-#define SQUARES(j) \
-  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n##j; i += step) sum += g##j[i] * g##j[i];
-#define SCALED(j) \
-  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n##j; i += step) g##j[i] *= by;
+// The elements of a thread: an embedding's gradient can have more of them than an int counts.
+#define EACH(j) for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n##j; i += step)
+#define SQUARES(j) EACH(j) sum += g##j[i] * g##j[i];
+#define SCALED(j) EACH(j) g##j[i] *= by;
 
 // parts[offset + block] = the sum of squares of the elements that this block of `blocks` reads, 256 threads a block.
 // g0 ... g15 of n0 ... n15 elements.
@@ -14,8 +14,10 @@ extern "C" __global__ void gradient_squares(float* parts, int offset, int blocks
                                             const float* g7 /*?*/, const float* g8 /*?*/, const float* g9 /*?*/,
                                             const float* g10 /*?*/, const float* g11 /*?*/, const float* g12 /*?*/,
                                             const float* g13 /*?*/, const float* g14 /*?*/, const float* g15 /*?*/,
-                                            int n0, int n1, int n2, int n3, int n4, int n5, int n6, int n7, int n8,
-                                            int n9, int n10, int n11, int n12, int n13, int n14, int n15) {
+                                            long long n0, long long n1, long long n2, long long n3, long long n4,
+                                            long long n5, long long n6, long long n7, long long n8, long long n9,
+                                            long long n10, long long n11, long long n12, long long n13, long long n14,
+                                            long long n15) {
   SMEM(sm);
   float sum = 0.f;
   int step = blocks * blockDim.x;
@@ -57,9 +59,10 @@ extern "C" __global__ void gradient_scale(const float* factor, float* g0 /*?*/, 
                                           float* g3 /*?*/, float* g4 /*?*/, float* g5 /*?*/, float* g6 /*?*/,
                                           float* g7 /*?*/, float* g8 /*?*/, float* g9 /*?*/, float* g10 /*?*/,
                                           float* g11 /*?*/, float* g12 /*?*/, float* g13 /*?*/, float* g14 /*?*/,
-                                          float* g15 /*?*/, int n0, int n1, int n2, int n3, int n4, int n5, int n6,
-                                          int n7, int n8, int n9, int n10, int n11, int n12, int n13, int n14,
-                                          int n15) {
+                                          float* g15 /*?*/, long long n0, long long n1, long long n2, long long n3,
+                                          long long n4, long long n5, long long n6, long long n7, long long n8,
+                                          long long n9, long long n10, long long n11, long long n12, long long n13,
+                                          long long n14, long long n15) {
   float by = factor[0];
   if (by == 1.f) return;
   int step = gridDim.x * blockDim.x;

@@ -96,6 +96,21 @@ __device__ __forceinline__ void add_products(float4 (&sum)[4], float4 v, const f
   }
 }
 
+// The sum of COUNT float4 that stand `apart` from each other, the first one first.
+template <int COUNT>
+__device__ __forceinline__ float4 add_parts(const float4* parts, int apart) {
+  float4 sum = parts[0];
+  #pragma unroll
+  for (int n = 1; n < COUNT; ++n) {
+    const float4 p = parts[n * apart];
+    sum.x += p.x;
+    sum.y += p.y;
+    sum.z += p.z;
+    sum.w += p.w;
+  }
+  return sum;
+}
+
 // ---- memory
 
 // Four weights. Parameters may lie anywhere in an optimiser's flat buffer, so a float4 may be cut in two.

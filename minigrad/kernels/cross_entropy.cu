@@ -33,7 +33,8 @@ extern "C" __global__ void cross_entropy_classes(const long long* target, const 
 }
 
 // x (N, V), scale (N), ids (N) -> loss (N), top (N): m, logs (N): log sum e^(x - m).  A row with scale 0 gives 0,
-// whatever stands in it.  A row of -inf has softmax 0: its logarithm is 0 and m stays finite.
+// whatever stands in it; its gradient is 0 times p, so that a NaN is not hidden.  A row of -inf has softmax 0: its
+// logarithm is 0 and m stays finite.
 extern "C" __global__ void cross_entropy_forward(const float* x, const float* scale, const long long* ids, float* loss,
                                                  float* top, float* logs, int V) {
   SMEM(memory);
@@ -59,8 +60,8 @@ extern "C" __global__ void cross_entropy_backward(const float* x, const float* s
   u32 i = blockIdx.x;
   const float* row = x + (size_t)i * V;
   float* out = dx + (size_t)i * V;
-  float m = top[i], log_sum = logs[i], s = scale[i], share = g[(size_t)i * stride] * s;
+  float m = top[i], log_sum = logs[i], share = g[(size_t)i * stride] * scale[i];
   int c = (int)ids[i];
   for (int k = threadIdx.x; k < V; k += blockDim.x)
-    out[k] = s == 0.f ? 0.f : (expf(row[k] - m - log_sum) - (k == c ? 1.f : 0.f)) * share;
+    out[k] = (expf(row[k] - m - log_sum) - (k == c ? 1.f : 0.f)) * share;
 }

@@ -21,7 +21,7 @@ gru_cell_forward(const float* __restrict__ xg, const float* __restrict__ hg /*?*
   for (int g = 0; g < 3; ++g) {
     a[g] = xg[(at * 3 + g) * H + j];
     p[g] = 0.f;
-    if (hg) p[g] = hg[(size_t)(b * 3 + g) * H + j];
+    if (hg) p[g] = hg[((size_t)b * 3 + g) * H + j];
     if (b_ih) a[g] += b_ih[g * H + j];
     if (b_hh) p[g] += b_hh[g * H + j];
   }

@@ -219,18 +219,8 @@ gru_backward(const float* __restrict__ dy /*?*/, const float* __restrict__ dlast
       for (int i = 0; i < 4; ++i) sums[group * H + i * KL + col] = sum[i];
     }
     __syncthreads();
-    if (tid < H) {                                 // to the block that owns unit tid
-      float4 sum = sums[tid];
-      #pragma unroll
-      for (int n = 1; n < NG; ++n) {
-        const float4 p = sums[n * H + tid];
-        sum.x += p.x;
-        sum.y += p.y;
-        sum.z += p.z;
-        sum.w += p.w;
-      }
-      cl_store4(got + (((s + 1) & 1) * CL + rank) * U + lane, tid / U, sum);
-    }
+    if (tid < H)                                   // to the block that owns unit tid
+      cl_store4(got + (((s + 1) & 1) * CL + rank) * U + lane, tid / U, add_parts<NG>(sums + tid, H));
     cl_sync();
     if (real) {                                    // after the barrier, which would wait until these have arrived
       const size_t at = ((size_t)(reverse ? T - 1 - s : s) * B + b) * 3 * H + j;

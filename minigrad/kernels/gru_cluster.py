@@ -25,6 +25,12 @@ def backward_bytes(H: int) -> int:
     return 16 * (2 * H + 4 * UNITS + groups * H + rest * THREADS)
 
 
+def launches(H: int) -> dict[str, dict[str, int]]:
+    """What a launch of each kernel asks for; none where H has no kernel."""
+    return {name: {"shared": shared(H), "cluster": H // UNITS, "H": H}
+            for name, shared in (("gru_forward", forward_bytes), ("gru_backward", backward_bytes)) if H in SIZES}
+
+
 def gru_forward(xg: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None, h0: Array | None, alive: Array | None,
                 gates: Array, hs: Array, y: Array | None, last: Array, T: int, B: int, reverse: int, *, H: int
                 ) -> None:

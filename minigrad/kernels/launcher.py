@@ -4,7 +4,7 @@ CuPy checks nothing: it passes a Python float as a double, ignores strides, and 
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,10 @@ import numpy as np
 from ..errors import DeviceError, DTypeError, MinigradError, ShapeError, describe
 from .signature import Kernel, Parameter, find
 
+_MOST = 2 ** 31 - 2 ** 26                       # of an int: kernels add a block's or a tile's part to it, then compare
+
 Run = Callable[[Kernel, int, int, Sequence[Any], int, int, dict[str, int]], None]
+Fits = Callable[[Kernel, int, int, int, dict[str, int]], bool]
 
 
 class Launcher:
@@ -21,15 +24,24 @@ class Launcher:
 
     xp: the device's namespace.  array: its array type.  blas: its products.  run: what executes a checked launch.
     clusters: does the chip have thread-block clusters (compute capability 9.0 or newer)?  shared: the bytes of shared
-    memory that a block can ask for.
+    memory that a block can ask for.  fits: is there room for one cluster of a kernel?
     """
 
-    def __init__(self, xp: Any, array: Any, blas: Any, run: Run, clusters: bool, shared: int) -> None:
+    def __init__(self, xp: Any, array: Any, blas: Any, run: Run, clusters: bool, shared: int,
+                 fits: Fits = lambda kernel, block, shared, cluster, macros: True) -> None:
         self.xp, self.array, self.blas, self.run, self.clusters, self.shared = xp, array, blas, run, clusters, shared
+        self.fits = fits
 
-    def clustered(self, shared: int) -> bool:
-        """Can the chip run clusters whose blocks take so many bytes of shared memory?"""
-        return self.clusters and shared <= self.shared
+    def clustered(self, block: int, launches: Mapping[str, Mapping[str, int]]) -> bool:
+        """Can the device run clusters of these kernels, of `block` threads a block? Of none it is no.
+
+        launches: kernel -> {"shared", "cluster", its macros}, as a launch takes them.
+        """
+        return self.clusters and bool(launches) and all(self._fits(name, block, **how)
+                                                        for name, how in launches.items())
+
+    def _fits(self, name: str, block: int, *, shared: int, cluster: int, **macros: int) -> bool:
+        return shared <= self.shared and self.fits(find(name), block, shared, cluster, macros)
 
     def __call__(self, name: str, grid: int, block: int, /, *args: Any, shared: int = 0, cluster: int = 1,
                  **macros: int) -> None:
@@ -67,11 +79,21 @@ class Launcher:
         return value
 
 
+def blocks(count: int, threads: int) -> int:
+    """How many blocks of `threads` give each of `count` things a thread.
+
+    Raises ShapeError where the kernel's int cannot tell the threads apart.
+    """
+    if count > _MOST:
+        raise ShapeError(f"a launch has a thread for each of at most {_MOST} things, and these are {count}")
+    return -(-count // threads)
+
+
 @cache
 def _limits(dtype: str) -> tuple[int, int]:
-    """The least and the largest number of a dtype; NumPy takes 2 us a time to tell one of them."""
+    """The least and the largest number of a parameter; NumPy takes 2 us a time to tell one of them."""
     found = np.iinfo(dtype)
-    return int(found.min), int(found.max)
+    return int(found.min), _MOST if dtype == "int32" else int(found.max)
 
 
 def _number(kernel: Kernel, p: Parameter, value: Any) -> np.generic:
@@ -85,4 +107,6 @@ def _number(kernel: Kernel, p: Parameter, value: Any) -> np.generic:
         least, most = _limits(p.dtype)
         if least <= value <= most:
             return kind.type(value)
-    raise DTypeError(f"{kernel}: {p.name} is {value!r} ({type(value).__name__}), and the kernel takes one {p.dtype}")
+    limit = "" if kind.kind == "f" else f" of at most {_limits(p.dtype)[1]}"
+    raise DTypeError(f"{kernel}: {p.name} is {value!r} ({type(value).__name__}), and the kernel takes one "
+                     f"{p.dtype}{limit}")

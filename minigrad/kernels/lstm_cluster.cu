@@ -216,14 +216,8 @@ lstm_backward(const float* __restrict__ dy /*?*/, const float* __restrict__ dhn 
     #pragma unroll
     for (int i = 0; i < 4; ++i) sums[group * H + kq + i * KL] = part[i];
     __syncthreads();
-    if (tid < H) {                                         // what this block knows of dh_{t-1}, to the owner of unit k
-      float4 x = sums[tid];
-      for (int n = 1; n < GROUPS; ++n) {
-        float4 p = sums[n * H + tid];
-        x.x += p.x; x.y += p.y; x.z += p.z; x.w += p.w;
-      }
-      cl_store4(parts + (((s + 1) & 1) * CL + rank) * U + (tid & 31), tid >> 5, x);
-    }
+    if (tid < H)                                           // what this block knows of dh_{t-1}, to the owner of unit k
+      cl_store4(parts + (((s + 1) & 1) * CL + rank) * U + (tid & 31), tid >> 5, add_parts<GROUPS>(sums + tid, H));
     cl_sync();
     if (inside) dgates[place] = da;                        // after the barrier, as in lstm_forward
   }

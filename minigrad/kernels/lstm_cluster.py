@@ -18,6 +18,12 @@ def shared_bytes(H: int, keep: int | None = None) -> int:
     return 16 * (2 * H + 2176 + 512 * (each - (keep or (each if each <= 16 else 12))))
 
 
+def launches(H: int) -> dict[str, dict[str, int]]:
+    """What a launch of each kernel asks for; none where H has no kernel."""
+    how = {"shared": shared_bytes(H), "cluster": H // UNITS, "H": H}
+    return {"lstm_forward": how, "lstm_backward": how} if H in SIZES else {}
+
+
 def lstm_forward(gates: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None, h0: Array | None, c0: Array | None,
                  alive: Array | None, hs: Array, cs: Array, y: Array | None, hn: Array, cn: Array, T: int, B: int,
                  reverse: int, *, H: int) -> None:

@@ -28,6 +28,12 @@ def backward_bytes(H: int) -> int:
     return 16 * (2 * H + units(H) + min(32, 2048 // H) * H)
 
 
+def launches(H: int) -> dict[str, dict[str, int]]:
+    """What a launch of each kernel asks for; none where H has no kernel."""
+    return {name: {"shared": shared(H), "cluster": H // units(H), "H": H}
+            for name, shared in (("rnn_forward", forward_bytes), ("rnn_backward", backward_bytes)) if H in SIZES}
+
+
 def rnn_forward(xg: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None, h0: Array | None, alive: Array | None,
                 hs: Array, y: Array | None, last: Array, T: int, B: int, reverse: int, phi: int, *, H: int) -> None:
     """All steps: a = x W_ih^T + h W_hh^T, then the cell."""

@@ -15,7 +15,7 @@ extern "C" __global__ void skipgram_pairs(const float* __restrict__ rows, const 
                                           const long long* __restrict__ word, const long long* __restrict__ noise,
                                           float* __restrict__ loss, float* __restrict__ coef, float* __restrict__ dh,
                                           int* __restrict__ keys, int B, int M, int D, int N, int V, float weight) {
-  const int lane = threadIdx.x & 31, i = (blockIdx.x * blockDim.x + threadIdx.x) >> 5;
+  const int lane = threadIdx.x & 31, i = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5);
   if (i >= B) return;
   const float nan = __uint_as_float(0x7fc00000u);
   const long long c = centre ? centre[i] : i;

@@ -1,5 +1,4 @@
-"""The namespace, the BLAS and the launches of device "cuda", without a GPU: CuPy is the double "strict", cuBLAS the one
-in C."""
+"""The namespace and the BLAS of device "cuda", without a GPU: CuPy is the double "strict", cuBLAS the one in C."""
 from __future__ import annotations
 
 import sys
@@ -13,8 +12,6 @@ import pytest
 import minigrad as mg
 from minigrad import backend, kernels, strict
 from minigrad.kernels import compiled
-from minigrad.kernels.launcher import Launcher
-from minigrad.kernels.signature import find
 from minigrad.tensor import Tensor
 
 from .test_blas import fake
@@ -64,6 +61,7 @@ def test_the_device_joins_namespace_products_and_kernels(cupy):
     home = mg.device("cuda")
     assert (home.name, home.array, home.xp.__name__) == ("cuda", strict.ndarray, "minigrad.cuda")
     assert home.blas is home.xp.blas is home.kernels.blas and home.kernels.clusters
+    assert home.kernels.run is compiled.run and home.kernels.fits is compiled.fits
     assert kernels.of(home.xp, np.dtype("float32")) is home.kernels and kernels.of(home.xp, np.dtype("float64")) is None
 
 
@@ -124,61 +122,3 @@ def test_many_arrays_are_joined_without_a_table_of_pointers(cupy, axis):
     assert not {"stack", "concatenate"} & set(cupy.asked) and joined[2] is out
     for got, want in zip(joined, wanted, strict=True):
         np.testing.assert_array_equal(strict.asnumpy(got), want)
-
-
-# ---------------------------------------------------------------------------------------------- launches
-
-class Function:
-    """CuPy's RawKernel, as far as a launch uses it: `calls` lists (grid, block, args, shared)."""
-
-    def __init__(self, name: str) -> None:
-        self.name, self.calls, self.kernel = name, [], SimpleNamespace(ptr=7)
-
-    def __call__(self, grid: Any, block: Any, args: Any, *, shared_mem: int = 0) -> None:
-        self.calls.append((grid, block, args, shared_mem))
-
-
-@pytest.fixture
-def functions(monkeypatch) -> Iterator[list[Any]]:
-    """A CuPy that compiles nothing: what was asked of it, [options, its functions, what the driver was told]."""
-    made: list[Any] = [[], {}, []]
-
-    def module(*, code: str, options: tuple[str, ...]) -> Any:
-        assert isinstance(code, str) and all(isinstance(o, str) for o in options)
-        made[0].append(options)
-        return SimpleNamespace(get_function=lambda name: made[1].setdefault(name, Function(name)))
-    driver = SimpleNamespace(funcSetAttribute=lambda ptr, attribute, value: made[2].append((ptr, attribute, value)))
-    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(RawModule=module))
-    monkeypatch.setitem(sys.modules, "cupy_backends.cuda.api", SimpleNamespace(driver=driver))
-    for cached in (compiled._module, compiled._function):
-        cached.cache_clear()
-    yield made
-    for cached in (compiled._module, compiled._function):
-        cached.cache_clear()
-
-
-def test_a_launch_hands_over_arrays_numbers_of_the_c_type_and_null_pointers(functions):
-    """CuPy passes a Python float as a double, and no None: every argument has the bytes of its C parameter."""
-    launch = Launcher(strict, strict.ndarray, None, compiled.run, True, 232448)
-    x, y = strict.zeros(5, dtype="float32"), strict.empty(5, dtype="float32")
-    for _ in range(2):
-        launch("dropout", 1, 256, x, y, 5, 2 ** 64 - 1, None, 7, 2)
-    (grid, block, args, shared), again = functions[1]["dropout"].calls
-    assert (grid, block, shared) == again[:2] + again[3:] == ((1,), (256,), 0) and len(functions[0]) == 1
-    assert args[0] is x and args[1] is y
-    assert [(type(a), int(a)) for a in args[2:]] == [(np.int64, 5), (np.uint64, 2 ** 64 - 1), (np.uintp, 0),
-                                                     (np.uint32, 7), (np.float32, 2)]
-    launch("dropout", 0, 256, x, y, 0, 0, None, 7, 2)
-    assert len(functions[1]["dropout"].calls) == 2           # CuPy would make one block of none
-
-
-def test_large_clusters_and_much_shared_memory_are_asked_for_once(functions):
-    """48 KB and 8 blocks are what every kernel has; more is an attribute of the function."""
-    kernel = find("lstm_forward")
-    for blocks, H, shared in ((8, 256, 43008), (16, 512, 215040), (16, 512, 215040)):
-        compiled.run(kernel, blocks, 512, (), shared, blocks, {"H": H})
-    assert functions[0] == [("-std=c++17", "-DH=256"), ("-std=c++17", "-DH=512")]
-    assert functions[2] == [(7, 14, 1)]                      # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
-    function = functions[1]["lstm_forward"]
-    assert function.max_dynamic_shared_size_bytes == 215040 and [call[3] for call in function.calls] == [43008,
-                                                                                                        215040, 215040]

@@ -86,11 +86,11 @@ ROWS = {"huge": [[1e30, -1e30, 0], [88, 89, 90], [1e4, 1e4 + 1, 1e4 + 2]],
 
 @pytest.mark.parametrize("name", ROWS)
 def test_cross_entropy_of_rows_that_overflow(name):
-    """As on the host; an ignored row counts 0 whatever stands in it, where the host takes NaN times 0."""
+    """As on the host; an ignored row counts 0 whatever stands in it, and its gradient hides no NaN."""
     y = np.array([1, -100 if "ignored" in name else 0, 2])
     want = twin_and_source(lambda: loss_and_gradient(ROWS[name], y, "strict", np.float32), "cross_entropy_forward")
-    x = np.nan_to_num(ROWS[name], nan=0, posinf=0) if "NaN" in name else ROWS[name]
-    against(want, lambda: loss_and_gradient(x, y, "cpu", np.float64), dict(rtol=1e-5, atol=1e-6))
+    assert np.isfinite(want[0]) and np.isnan(want[1]).any() == ("NaN" in name)
+    against(want, lambda: loss_and_gradient(ROWS[name], y, "cpu", np.float64), dict(rtol=1e-5, atol=1e-6))
 
 
 def test_a_row_of_minus_infinity_that_counts_has_an_infinite_loss_and_softmax_zero():
@@ -304,7 +304,7 @@ def test_the_files_have_no_barriers_of_their_own():
 def test_a_deleted_guard_is_caught():
     """What keeps infinities apart, and what does not count."""
     found = mutants("cross_entropy.cu", ["if (m > LARGEST) m = 0.f;", "sum == 0.f ? 0.f : ", "s == 0.f ? 0.f : "])
-    assert len(found) == 4
+    assert len(found) == 3
     for m in found:
         def check():
             for x, y in (([[0, INF], [1, 2]], [0, 1]), ([[-INF, -INF]], [0]), ([[NAN, 1], [0, 1]], [-100, 0])):

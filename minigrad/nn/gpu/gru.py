@@ -5,8 +5,9 @@
     d_ih before r, z, n;  d_hh before r, z, and of q = W_hn h + b_hn           the walk back
     dW_hh = d_hh^T h,  dW_ih = d_ih^T x,  dx = d_ih W_ih         a product each;  the biases' gradients are sums
 
-A walk is one launch where the chip has clusters of blocks and H is one of `SIZES` (`kernels/gru_cluster.cu`, weights
-stay on the chip), else a product and a small kernel a step (`kernels/gru_cell.cu`).
+A walk is one launch where H is one of `SIZES` and the chip has room for the cluster of blocks that it takes
+(`kernels/gru_cluster.cu`, weights stay on the chip), else a product and a small kernel a step
+(`kernels/gru_cell.cu`).
 
 Chemnitz, *GRU: Gated Recurrent Unit*, but for the place of r and the meaning of z (docs/recurrent.md).
 """
@@ -17,7 +18,8 @@ from typing import Any
 
 from ...kernels import of
 from ...kernels.gru_cell import places
-from ...kernels.gru_cluster import ROWS, SIZES, THREADS, UNITS, backward_bytes, forward_bytes
+from ...kernels.gru_cluster import ROWS, THREADS, launches
+from ...kernels.launcher import blocks
 from ...tensor import primitive
 from .rows import COLUMNS, column_sums
 
@@ -44,12 +46,13 @@ def gru_on_device(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_h
     y = None if alive is None else empty((T, B, H))
     xg = k.blas.matmul(rows, w_ih.T)
     given, written = (b_ih, b_hh, h0, alive), (gates, hs, y, last)
-    clustered = H in SIZES and k.clustered(max(forward_bytes(H), backward_bytes(H)))
-    cells = -(-B * H // CELLS)
-    clusters, blocks, way = -(-B // ROWS), H // UNITS, int(reverse)
+    launch = launches(H)
+    clustered, clusters = k.clustered(THREADS, launch), -(-B // ROWS)
+    cells = 0 if clustered else blocks(B * H, CELLS)
+    way = int(reverse)
     if clustered:
-        k("gru_forward", clusters * blocks, THREADS, xg, w_hh, *given, *written, T, B, way,
-          shared=forward_bytes(H), cluster=blocks, H=H)
+        k("gru_forward", clusters * launch["gru_forward"]["cluster"], THREADS, xg, w_hh, *given, *written, T, B, way,
+          **launch["gru_forward"])
     else:
         h, product = h0, empty((B, 3 * H))
         for step in range(T):
@@ -63,8 +66,8 @@ def gru_on_device(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_h
         d_ih, d_hh = empty((T * B, 3 * H)), empty((T * B, 3 * H))
         if clustered:
             dh, parts = None if h0 is None else empty((B, H)), None if b_ih is None else empty((clusters, 6 * H))
-            k("gru_backward", clusters * blocks, THREADS, dy, dlast, gates, hs, w_hh, alive, d_ih, d_hh, dh, parts, T,
-              B, way, shared=backward_bytes(H), cluster=blocks, H=H)
+            k("gru_backward", clusters * launch["gru_backward"]["cluster"], THREADS, dy, dlast, gates, hs, w_hh, alive,
+              d_ih, d_hh, dh, parts, T, B, way, **launch["gru_backward"])
         else:
             dh = empty((B, H))
             for step in reversed(range(T)):

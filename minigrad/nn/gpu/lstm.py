@@ -5,8 +5,9 @@
     d_t from dy_t, dh_t, dc_t                                   the walk back: gradients before the gates
     dW_hh = sum d_t^T h_{t-1},  dW_ih = sum d_t^T x_t,  db = sum d_t,  dx_t = d_t W_ih       one product each
 
-A walk is one launch where the chip has clusters of blocks and H is one of `SIZES` (`kernels/lstm_cluster.cu`, weights
-stay on the chip), else a product and a small kernel a step (`kernels/lstm_cell.cu`).
+A walk is one launch where H is one of `SIZES` and the chip has room for the cluster of blocks that it takes
+(`kernels/lstm_cluster.cu`, weights stay on the chip), else a product and a small kernel a step
+(`kernels/lstm_cell.cu`).
 
 Escalera, *Long Short Term Memory (LSTM)*; Chemnitz, *LSTM*.
 """
@@ -16,7 +17,8 @@ import functools
 from typing import Any, NamedTuple
 
 from ...kernels import of
-from ...kernels.lstm_cluster import ROWS, SIZES, THREADS, UNITS, shared_bytes
+from ...kernels.launcher import blocks
+from ...kernels.lstm_cluster import ROWS, THREADS, launches
 from ...tensor import primitive
 from .rows import COLUMNS, column_sums
 
@@ -56,7 +58,7 @@ def lstm_on_device(xp: Any, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih
     own = functools.partial(_contiguous, xp)
     rows = own(x).reshape(T * B, D)
     w = Walk(k, xp, own(w_hh), alive, reverse, T, B, H)
-    clustered = H in SIZES and k.clustered(shared_bytes(H))
+    clustered = k.clustered(THREADS, launches(H))
     there, back = (_in_clusters, _back_in_clusters) if clustered else (_in_steps, _back_in_steps)
     gates = k.blas.matmul(rows, w_ih.T).reshape(T, B, 4 * H)
     hs, cs, y, hn, cn = there(w, gates, own(b_ih), own(b_hh), own(h0), own(c0))
@@ -95,10 +97,9 @@ def _after(w: Walk, hs: Any) -> Any:
 # ---------------------------------------------------------------------------------------------- one launch
 
 def _cluster(w: Walk, name: str, *args: Any) -> None:
-    """Start a kernel of lstm_cluster.cu: a cluster for each ROWS rows, a block of it for each UNITS units."""
-    size = w.H // UNITS
-    w.k(name, -(-w.B // ROWS) * size, THREADS, *args, w.T, w.B, int(w.reverse), shared=shared_bytes(w.H), cluster=size,
-        H=w.H)
+    """Start a kernel of lstm_cluster.cu: a cluster for each ROWS rows."""
+    how = launches(w.H)[name]
+    w.k(name, -(-w.B // ROWS) * how["cluster"], THREADS, *args, w.T, w.B, int(w.reverse), **how)
 
 
 def _in_clusters(w: Walk, gates: Any, b_ih: Any, b_hh: Any, h0: Any, c0: Any) -> tuple[Any, ...]:
@@ -128,22 +129,22 @@ def _back_in_clusters(w: Walk, dy: Any, dhn: Any, dcn: Any, gates: Any, cs: Any,
 def _in_steps(w: Walk, gates: Any, b_ih: Any, b_hh: Any, h0: Any, c0: Any) -> tuple[Any, ...]:
     """As `_in_clusters`."""
     hs, cs, y = _states(w)
-    T, blocks, turned = w.T, -(-w.B * w.H // CELLS), w.w_hh.T
+    T, cells, turned = w.T, blocks(w.B * w.H, CELLS), w.w_hh.T
     first, last = (T, 0) if w.reverse else (0, T)
     hs[first], cs[first] = 0 if h0 is None else h0, 0 if c0 is None else c0
     for t, before, after in _times(w):
         w.k.blas.matmul(hs[before], turned, out=gates[t], accumulate=True)
-        w.k("lstm_cell_forward", blocks, CELLS, gates, b_ih, b_hh, w.alive, hs, cs, y, t, before, after, w.B, w.H)
+        w.k("lstm_cell_forward", cells, CELLS, gates, b_ih, b_hh, w.alive, hs, cs, y, t, before, after, w.B, w.H)
     return hs, cs, _after(w, hs) if y is None else y, hs[last].copy(), cs[last].copy()
 
 
 def _back_in_steps(w: Walk, dy: Any, dhn: Any, dcn: Any, gates: Any, cs: Any, wanted: tuple[bool, bool, bool]
                    ) -> tuple[Any, ...]:
     """As `_back_in_clusters`."""
-    blocks, d = -(-w.B * w.H // CELLS), w.empty(w.T, w.B, 4 * w.H)
+    cells, d = blocks(w.B * w.H, CELLS), w.empty(w.T, w.B, 4 * w.H)
     dh, dc = [w.xp.zeros((w.B, w.H), d.dtype) if g is None else g.copy() for g in (dhn, dcn)]
     for t, before, after in _times(w)[::-1]:
-        w.k("lstm_cell_backward", blocks, CELLS, dy, gates, cs, w.alive, dh, dc, d, t, before, after, w.B, w.H)
+        w.k("lstm_cell_backward", cells, CELLS, dy, gates, cs, w.alive, dh, dc, d, t, before, after, w.B, w.H)
         w.k.blas.matmul(d[t], w.w_hh, out=dh, accumulate=True)
     return d, dh, dc, column_sums(w.k, w.xp, d.reshape(w.T * w.B, 4 * w.H)) if wanted[2] else None
 

@@ -5,8 +5,9 @@
     d_t = (dy_t + W_hh^T d_{t+1}) phi'(h_t)    the walk back
     dW_hh = d^T h,  dW_ih = d^T x,  dx = d W_ih,  db = sum d           a product each, and a sum
 
-A walk is one launch where the chip has clusters of blocks and H is one of `SIZES` (`kernels/rnn_cluster.cu`, weights
-stay on the chip), else a product and a small kernel a step (`kernels/rnn_cell.cu`).
+A walk is one launch where H is one of `SIZES` and the chip has room for the cluster of blocks that it takes
+(`kernels/rnn_cluster.cu`, weights stay on the chip), else a product and a small kernel a step
+(`kernels/rnn_cell.cu`).
 
 KTH, *BPTT Step by Step*; Chemnitz, *BPTT (4th)*: store all x and h, accumulate backwards.
 """
@@ -17,8 +18,9 @@ from typing import Any
 
 from ...kernels import of
 from ...kernels.gru_cell import places
+from ...kernels.launcher import blocks
 from ...kernels.rnn_cell import PHI
-from ...kernels.rnn_cluster import ROWS, SIZES, THREADS, backward_bytes, forward_bytes, units
+from ...kernels.rnn_cluster import ROWS, THREADS, launches
 from ...tensor import primitive
 from .rows import COLUMNS, column_sums
 
@@ -44,12 +46,12 @@ def rnn_on_device(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_h
     hs, last, y = empty((T + 1, B, H)), empty((B, H)), None if alive is None else empty((T, B, H))
     xg = k.blas.matmul(rows, w_ih.T)
     given, written, options = (b_ih, b_hh, h0, alive), (hs, y, last), (int(reverse), PHI[nonlinearity])
-    clustered = H in SIZES and k.clustered(max(forward_bytes(H), backward_bytes(H)))
-    cells = -(-B * H // CELLS)
-    clusters, blocks = -(-B // ROWS), H // units(H)
+    launch = launches(H)
+    clustered, clusters = k.clustered(THREADS, launch), -(-B // ROWS)
+    cells = 0 if clustered else blocks(B * H, CELLS)
     if clustered:
-        k("rnn_forward", clusters * blocks, THREADS, xg, w_hh, *given, *written, T, B, *options,
-          shared=forward_bytes(H), cluster=blocks, H=H)
+        k("rnn_forward", clusters * launch["rnn_forward"]["cluster"], THREADS, xg, w_hh, *given, *written, T, B,
+          *options, **launch["rnn_forward"])
     else:
         h = h0
         for step in range(T):
@@ -66,8 +68,8 @@ def rnn_on_device(xp: Any, x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_h
         if clustered:
             dh = None if h0 is None else empty((B, H))
             parts = None if b_ih is None else empty((clusters, H))
-            k("rnn_backward", clusters * blocks, THREADS, dy, dlast, hs, w_hh, alive, d, dh, parts, T, B, *options,
-              shared=backward_bytes(H), cluster=blocks, H=H)
+            k("rnn_backward", clusters * launch["rnn_backward"]["cluster"], THREADS, dy, dlast, hs, w_hh, alive, d, dh,
+              parts, T, B, *options, **launch["rnn_backward"])
         else:
             dh = empty((B, H))
             for step in reversed(range(T)):
