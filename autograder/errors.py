@@ -32,7 +32,7 @@ class UnknownName(AutograderError):
         if near:
             text += f" Did you mean '{near[0]}'?"
         elif not names:
-            text += f" There is no {kind} there yet."
+            text += " There are none yet."
         super().__init__(f"{text} ({hint})" if hint else text)
 
 

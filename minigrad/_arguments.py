@@ -82,7 +82,7 @@ def _parser(verbs: Mapping[str, Callable[..., int]], version: str) -> tuple[Pars
     option("--seed", type=_seed, default=0, metavar="N", help="another text for another N (0)")
     option = parsers["exercises"].add_argument
     option("folder", metavar="DIR", type=Path, help="where to copy to; made if missing")
-    option("names", metavar="NAME", nargs="*", help="only these assignments")
+    option("names", metavar="NAME", nargs="*", default=[], help="only these assignments")
     option("--force", action="store_true", help="overwrite files that you changed")
     option = parsers["watch"].add_argument
     option("notebook", metavar="NOTEBOOK", type=Path, help="a notebook, or a folder that holds one")

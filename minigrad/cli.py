@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -37,8 +38,9 @@ def list_(args: argparse.Namespace) -> int:
         emit([{"name": e.name, "slide": e.slide, "ids": e.ids.split(), "seconds": e.seconds, "targets": len(e.targets)}
               for e in found])
     else:
-        Console().table("Experiments (minigrad run NAME)", ["name", "slide", "rows", "about"],
-                        [[e.name, e.slide, e.ids, f"{e.seconds:.0f} s"] for e in found])
+        Console().table("Experiments (minigrad run NAME); rows as in docs/lectures.md",
+                        ["name", "about", "slide", "rows"],
+                        [[e.name, f"{e.seconds:.0f} s", e.slide, e.ids] for e in found])
     return OK
 
 
@@ -106,8 +108,8 @@ def exercises(args: argparse.Namespace) -> int:
         return OK
     for path in written:
         print(path)
-    say(f"copied {len(written)} file{'s' * (len(written) != 1)} to {args.folder}. Open one with: jupyter lab"
-        if written else f"{args.folder} is up to date")
+    say(f"copied {len(written)} file{'s' * (len(written) != 1)} to {args.folder}. Next: jupyter lab "
+        f"{shlex.quote(str(args.folder))}" if written else f"{args.folder} is up to date")
     return OK
 
 

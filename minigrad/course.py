@@ -191,6 +191,8 @@ def _difference(got: Any, want: Any, name: str, tol: float) -> Lines:
     if isinstance(want, (bool, str)) or want is None:
         return [] if type(got) is type(want) and got == want else pair
     if isinstance(want, int):
+        if isinstance(got, float):              # 3.0 would show as 3, which is what is expected
+            pair[0] = ("came", f"{at}float {float(got)!r}")
         return [] if isinstance(got, (int, np.integer)) and not isinstance(got, bool) and got == want else pair
     if isinstance(want, float):
         number = isinstance(got, (float, int, np.floating, np.integer, np.ndarray)) and not isinstance(got, bool)

@@ -75,7 +75,9 @@ def find(path: Path) -> Path:
     if path.is_dir():
         inside = sorted(p for p in path.glob("*.ipynb") if not p.name.startswith("."))
         if len(inside) != 1:
-            more = f"it holds {', '.join(p.name for p in inside)}" if inside else "it holds no notebook"
+            below = sorted(path.glob("[!.]*/[!.]*.ipynb"))
+            more = (f"it holds {', '.join(p.name for p in inside)}" if inside else
+                    f"such as {below[0]}" if below else "it holds no notebook")
             raise WatchError(f"'{path}' is a folder; name a notebook ({more})")
         return inside[0]
     if not path.is_file():

@@ -62,6 +62,7 @@ def test_every_example_in_the_help_can_be_typed(verb):
     ("sample . --top-k 1.5", "argument --top-k: a whole number from 0 up, not '1.5' (minigrad sample --help)"),
     ("sample . --top-p 0", "argument --top-p: a number above 0, up to 1, not '0' (minigrad sample --help)"),
     ("sample . --beam 0", "argument --beam: a whole number from 1 up, not '0' (minigrad sample --help)"),
+    ("exercises", "the following arguments are required: DIR (minigrad exercises --help)"),
     ("exercises out 03_rn", "no assignment '03_rn'. Did you mean '03_rnn'? There are: 03_rnn, 05_lstm"),
 ])
 def test_a_slip_gets_one_line_on_stderr_and_exit_code_2(typed, line, capsys, notebooks):
@@ -87,6 +88,7 @@ def test_nothing_typed_shows_the_help_on_stderr():
 def test_list_names_each_experiment_with_its_slide(capsys):
     assert cli.main(["list"]) == 0
     assert "forecasting" in (shown := capsys.readouterr().out) and "KTH, *RNN in TensorFlow*" in shown
+    assert re.search(r"^  forecasting +\d+ s +KTH, ", shown, re.M)        # what is wide comes last: a terminal is not
     assert cli.main(["list", "--json"]) == 0
     assert {"name", "slide", "ids", "seconds", "targets"} == set(json.loads(capsys.readouterr().out)[0])
 
@@ -200,7 +202,9 @@ def test_exercises_are_copied_as_they_are(notebooks, tmp_path, capsys):
     assert cli.main(["exercises", str(tmp_path / "my work")]) == 0
     copied = sorted(p.relative_to(tmp_path / "my work").as_posix() for p in (tmp_path / "my work").rglob("*.ipynb"))
     assert copied == ["03_rnn/03_rnn.ipynb", "05_lstm/05_lstm.ipynb"]
-    assert capsys.readouterr().out.count("\n") == 2
+    said = capsys.readouterr()
+    assert said.out.count("\n") == 2
+    assert said.err == f"copied 2 files to {tmp_path}/my work. Next: jupyter lab '{tmp_path}/my work'\n"
 
 
 def test_a_students_work_is_never_overwritten_without_force(notebooks, tmp_path, capsys):

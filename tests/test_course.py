@@ -145,6 +145,12 @@ def test_lists_of_tuples_and_of_arrays_are_compared_entry_by_entry():
     run(lambda x: [x, x[:1]], expected=[np.array([1.0, 2.0]), np.array([1.0])])
 
 
+def test_a_float_in_the_place_of_a_whole_number_is_told_from_it():
+    """3.0 and 3 printed alike are no message."""
+    text = failure(lambda x: [(0, 3.0), (3, 6)], expected=[(0, 3), (3, 6)])
+    assert "came            [0][1]: float 3.0\n  expected        [0][1]: int 3\n" in text
+
+
 def test_numbers_are_taken_for_arrays_without_axes_and_bools_are_not():
     run(lambda x: np.float64(0.5), expected=0.5)
     run(lambda x: np.array(0.5), expected=0.5)

@@ -156,6 +156,12 @@ def test_an_assignment_may_have_limits_of_its_own(mini: Path) -> None:
     assert course.limits("other").cell == 10.0
 
 
+def test_a_name_where_there_are_none_is_told_in_a_whole_sentence() -> None:
+    """`kind` may end in a preposition: "no result of 'ada'"."""
+    assert str(UnknownName("result of", "ada", "results", [], "autograder grade rnn")) == (
+        "no result of 'ada' in results. There are none yet. (autograder grade rnn)")
+
+
 def test_an_unknown_assignment_names_the_closest(mini: Path) -> None:
     with pytest.raises(UnknownName, match="no assignment 'mini' in .*Did you mean '01_mini'"):
         Course.open(mini).require("mini")

@@ -113,17 +113,23 @@ def test_the_trial_course_grades_its_three_students_as_shown(desk):
 
 
 @pytest.mark.slow
-def test_the_python_snippet_runs(rnn: Path, tmp_path: Path):
+def test_the_python_snippet_runs_also_where_the_worst_has_written_nothing(rnn: Path, tmp_path: Path):
     right = solved(rnn, "03_rnn")
     step = Assignment(ROOT / "solutions" / "03_rnn").checks["rnn-step-test"]
     hand_in(rnn, "ada", right, "03_rnn")
     hand_in(rnn, "bob", answer(right, rnn_step=str(step.source(step.mutants[0]))), "03_rnn")
     rnn.rename(tmp_path / "rnn2026")
     (snippet,) = [block for block in blocks("py") if "import Grader" in block]
-    done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"})
-    assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"bob has [\d.]+ of 100 points\nwrong for B = \d+ in \d+ entries\n", done.stdout), done.stdout
+
+    def printed() -> str:
+        done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True,
+                              env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"})
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert re.fullmatch(r"bob has [\d.]+ of 100 points\n(wrong for B = \d+ in \d+ entries\n)+", said := printed()), said
+    hand_in(tmp_path / "rnn2026", "cyd", release(tmp_path / "rnn2026", "03_rnn"), "03_rnn")
+    assert printed() == "cyd has 0 of 100 points\n"
 
 
 # ----- What else it says
