@@ -80,6 +80,9 @@ def _seed(y: Tensor, gradient: Tensor | None) -> Tensor:
                                                             "gradient= of the same shape"))
         return tape._wrap(y.device.xp.ones_like(y.data), y.device, y.dtype)
     if not isinstance(gradient, Tensor):
+        if not hasattr(gradient, "dtype"):
+            raise TypeError(describe(f"gradient= is a Tensor or an array, not of type {type(gradient).__name__}.",
+                                     fix=f"mg.tensor(...), {y.dtype} {tuple(y.shape)}"))
         gradient = tape._wrap(gradient, y.device, gradient.dtype)
     if gradient.shape != y.shape or gradient.dtype != y.dtype:
         raise ShapeError(describe(f"gradient= is {gradient.dtype} {tuple(gradient.shape)} for a tensor of {y.dtype} "
@@ -139,13 +142,15 @@ def _sweep(starts: list[tuple[Tensor, Tensor]], wanted: list[Tensor] | None, ret
         else:
             leaves[id(target)] = (target, add(leaves[id(target)][1], g, target) if id(target) in leaves else g)
 
-    def run_hooks(hooks: list, g: Any, device: Any) -> Any:
-        for hook in hooks:
+    def run_hooks(hooks: dict, g: Any, device: Any) -> Any:
+        for _, hook in sorted(hooks.items()):  # numbers: the order of registration, and the last at the end
             seen = g if create_graph else tape._wrap(g, device, g.dtype)
             shared.add(id(seen if create_graph else seen.data))
             answer = hook(seen)
             if answer is not None:
+                _check_answer(answer, g)
                 g = answer if create_graph else answer.data
+                shared.add(id(g))
         return g
 
     for y, seed in starts:
@@ -168,7 +173,10 @@ def _sweep(starts: list[tuple[Tensor, Tensor]], wanted: list[Tensor] | None, ret
             vjp = vjps[node]
         if watch is not None:
             vjp = watch.vjp(node, vjp)
-        for target, gx in zip(inputs, vjp(g), strict=False):
+        gs = vjp(g)
+        if len(gs) < len(inputs):
+            _check_rest(node, len(gs))
+        for target, gx in zip(inputs, gs, strict=False):
             kind = type(target)
             if gx is not None and (kind is Node or kind is Port or isinstance(target, Tensor)):
                 send(target, gx() if type(gx) is FunctionType else gx)
@@ -187,6 +195,25 @@ def _sweep(starts: list[tuple[Tensor, Tensor]], wanted: list[Tensor] | None, ret
     return caught
 
 
+def _check_rest(node: Node, n: int) -> None:
+    """Raise GradError if an argument behind the n that the vjp knows is tracked: its gradient would be lost."""
+    for i, x in enumerate(node.inputs[n:], n + 1):
+        if isinstance(x, (Node, Port, Tensor)):
+            raise GradError(describe(f"{node.op.shown} has no gradient of its argument {i}, which requires one.",
+                                     made_at=place(node.where), fix="a number, or x.detach(); for clip's bounds "
+                                     "mg.maximum and mg.minimum"))
+
+
+def _check_answer(answer: Any, g: Any) -> None:
+    """Raise GradError or ShapeError unless what a hook returned can stand for the gradient g."""
+    if not isinstance(answer, Tensor):
+        raise GradError(describe(f"a hook returned a value of type {type(answer).__name__}: it returns a Tensor, or "
+                                 "None to leave the gradient as it is."))
+    if answer.shape != g.shape or answer.dtype != g.dtype:
+        raise ShapeError(describe(f"a hook returned {answer.dtype} {tuple(answer.shape)} for a gradient of {g.dtype} "
+                                  f"{tuple(g.shape)}.", hook=answer._made()))
+
+
 def _unbroadcast(g: Any, target: Any) -> Any:
     """Sum a gradient over the axes along which its value was stretched: an array or a Tensor, to target.shape."""
     shape = target.shape
@@ -196,7 +223,7 @@ def _unbroadcast(g: Any, target: Any) -> Any:
     if out.shape[max(lead, 0):] != shape:
         raise ShapeError(describe(f"a gradient of shape {tuple(g.shape)} reached a value of shape {tuple(shape)}.",
                                   made_at=place(getattr(target, "where", None)),
-                                  likely="a hook or a hand-written vjp returned the wrong shape"))
+                                  likely="a hand-written vjp returned the wrong shape"))
     return out.reshape(shape)
 
 
@@ -205,7 +232,7 @@ def _freed(node: Node) -> GraphFreedError:
     ago = _sweeps - sweep
     steps = "in this pass" if ago == 0 else "1 backward ago" if ago == 1 else f"{ago} backwards ago"
     return GraphFreedError(describe(
-        "backward() reached a node whose saved values were already freed.", node=f"{node.op.name} -> {node.shape}",
+        "backward() reached a node whose saved values were already freed.", node=f"{node.op.shown} -> {node.shape}",
         made_at=place(node.where), freed=f"by {place(where)}, {steps}",
         likely="the hidden state of the previous batch is still attached, or backward() ran twice",
         fix="h = mg.detach(h) before the next batch; or backward(retain_graph=True)"))
@@ -240,8 +267,8 @@ def _check_saved(node: Node) -> None:
 
 def _overwritten(node: Node, shape: tuple | None, where: Any) -> InplaceError:
     what = f"value {shape}" if shape is not None else "value"
-    return InplaceError(describe(f"a {what} that the gradient of {node.op.name} needs was overwritten.",
-                                 node=f"{node.op.name} -> {node.shape}", made_at=place(node.where),
+    return InplaceError(describe(f"a {what} that the gradient of {node.op.shown} needs was overwritten.",
+                                 node=f"{node.op.shown} -> {node.shape}", made_at=place(node.where),
                                  written=f"at {place(where)}" if where else None,
                                  fix="write after backward(), or into a copy: y = x.clone()"))
 
@@ -276,7 +303,7 @@ def _replay(edges: list[Any]) -> dict[Node, Any]:
         if node.vjp is None:
             raise _freed(node)
         if not node.op.second:
-            raise GradError(describe(f"{node.op.name} has no second-order gradient.", made_at=place(node.where),
+            raise GradError(describe(f"{node.op.shown} has no second-order gradient.", made_at=place(node.where),
                                      fix="for create_graph=True use the readable form: fused=False, no mg.checkpoint"))
         for cell in _versions(node):
             raise _overwritten(node, None, cell[2])

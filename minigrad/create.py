@@ -7,19 +7,43 @@ from typing import Any
 import numpy as np
 
 from . import backend
-from .tensor import Tensor, get_default_dtype
+from .errors import DTypeError, GradError, ShapeError, describe, place
+from .tensor import Tensor, caller, get_default_dtype
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = "cpu", requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of the data (number, nested lists, NumPy array, Tensor).
 
     dtype: kept for arrays; Python floats become the default dtype (float32), Python integers int64.
-    Raises DTypeError if a gradient is asked of integers, DeviceError if the device is not usable.
+    Raises DTypeError if a gradient is asked of integers or the data are no numbers, ShapeError for lists of different
+    lengths, GradError for lists of tensors that require one, DeviceError if the device is not usable.
     """
-    host = np.array(data.device.numpy(data.data) if isinstance(data, Tensor) else data, copy=True)
-    if dtype is None and host.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic, Tensor)):
+    try:
+        host = np.array(_on_host(data), copy=True)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+        raise ShapeError(describe("the lists of one tensor differ in length.", made_at=place(caller()),
+                                  fix="pad them: nn.utils.rnn.pad_sequence")) from error
+    if host.dtype.kind not in "biuf":
+        what = type(data).__name__ if host.dtype == object else str(host.dtype)
+        raise DTypeError(describe(f"a tensor holds numbers, and not what stands in this {what}.",
+                                  made_at=place(caller()), fix="numbers, nested lists of them, or an array"))
+    if dtype is None and host.dtype == np.float64 and not hasattr(data, "dtype"):
         dtype = get_default_dtype()
     return _place(host if dtype is None else host.astype(dtype), device, requires_grad)
+
+
+def _on_host(data: Any) -> Any:
+    """What NumPy can copy: of a tensor its values, and of a list of tensors theirs, unless they require a gradient."""
+    if isinstance(data, Tensor):
+        return data.device.numpy(data.data)
+    if not isinstance(data, (list, tuple)) or not any(isinstance(v, Tensor) for v in data):
+        return data
+    if any(isinstance(v, Tensor) and v.requires_grad for v in data):
+        raise GradError(describe("mg.tensor copies values: the gradient of these tensors would end here.",
+                                 made_at=place(caller()), fix="mg.stack([...]), or mg.cat"))
+    return [_on_host(v) for v in data]
 
 
 def from_numpy(array: np.ndarray, requires_grad: bool = False) -> Tensor:

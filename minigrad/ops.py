@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from .backend import Device, add_at
-from .errors import IndexRangeError, ShapeError, describe, place
+from .errors import ShapeError, describe, place
+from .indexing import axis_of, index_parts
 from .tensor import Tensor, caller, primitive, record
 
 _here = sys.modules[__name__]
@@ -195,7 +196,8 @@ def mean(xp, a, axis=None, keepdims=False):
 
 def _count(shape: tuple, axis: Any) -> int:
     """How many entries a reduction joins; of none there is no mean."""
-    n = math.prod(shape if axis is None else [shape[i] for i in ((axis,) if isinstance(axis, int) else axis)])
+    n = math.prod(shape if axis is None else [shape[axis_of(shape, i)] if shape else 1
+                                              for i in ((axis,) if isinstance(axis, int) else axis)])
     if n == 0:
         raise ShapeError(describe(f"there is no mean of no values: shape {shape}, dim {axis}.",
                                   made_at=place(caller()), likely="an empty batch, or a mask that keeps nothing"))
@@ -212,7 +214,7 @@ def logsumexp(xp, a, axis=-1, keepdims=False):
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))       # -inf minus -inf is NaN
     e = xp.exp(a - top)
     s = xp.sum(e, axis=axis, keepdims=True)
-    alive = s > 0
+    alive = s != 0                                                  # a NaN is, and stays
     s = xp.where(alive, s, xp.ones_like(s))                         # log 0 warns, and CuPy cannot be told not to
     y = xp.where(alive, xp.log(s) + top, xp.full_like(s, -np.inf))
     return (y if keepdims else xp.squeeze(y, axis),
@@ -228,7 +230,7 @@ def softmax(xp, a, axis=-1):
     top = xp.amax(a, axis=axis, keepdims=True)
     e = xp.exp(a - xp.where(xp.isfinite(top), top, xp.zeros_like(top)))
     s = xp.sum(e, axis=axis, keepdims=True)
-    y = e / xp.where(s > 0, s, xp.ones_like(s))
+    y = e / xp.where(s != 0, s, xp.ones_like(s))
     return y, lambda g: (y * (g - xp.sum(g * y, axis=axis, keepdims=True)),)
 
 
@@ -326,53 +328,21 @@ def put(xp, a, *, index, shape):
     return y, lambda g: (g[index],)
 
 
-def plain_index(index: Any, of: Tensor) -> Any:
-    """An index as the device's arrays take it: tensors, lists and NumPy arrays become its arrays, ids are checked."""
-    if isinstance(index, tuple):
-        out = tuple(_plain_part(i, of) for i in index)
-        axis = 0
-        for i in out:
-            if i is Ellipsis:
-                break                          # ids behind an ellipsis are left to the array library
-            _check_ids(i, axis, of)
-            axis += 0 if i is None else i.ndim if getattr(i, "dtype", None) == np.bool_ else 1
-        return out
-    index = _plain_part(index, of)
-    _check_ids(index, 0, of)
-    return index
-
-
-def _plain_part(index: Any, of: Tensor) -> Any:
-    if isinstance(index, Tensor):
-        return index.data
-    if isinstance(index, (list, np.ndarray)):  # an empty list is ids; an empty array may be a mask
-        return of.device.asarray(np.asarray(index, dtype=np.int64 if type(index) is list and not index else None))
-    return index
-
-
-def _check_ids(index: Any, axis: int, of: Tensor) -> None:
-    """NumPy refuses an id outside of its axis, CuPy takes the remainder in silence: so look first."""
-    if not hasattr(index, "dtype") or index.dtype.kind not in "iu" or not index.size or axis >= of.ndim:
-        return
-    n, low, high = of.shape[axis], int(index.min()), int(index.max())
-    if low < -n or high >= n:
-        raise IndexRangeError(describe(
-            f"index {high if high >= n else low} is outside of axis {axis} of {of.shape}: 0 ... {n - 1}.",
-            made_at=place(caller()), table=of._made(),
-            likely="a token id at or above the vocabulary's size, or an unknown word",
-            fix="map unknown words to an id of their own, or enlarge the table"))
-
-
 def _joined(tensors: Sequence[Any]) -> list[Any]:
     if isinstance(tensors, Tensor):
         raise ShapeError(describe("concat and stack take a list of tensors.", fix="mg.stack([a, b])"))
-    return list(tensors)
+    found = list(tensors)
+    if not found:
+        raise ShapeError(describe("concat and stack of no tensors.", made_at=place(caller()),
+                                  likely="a loop that ran no time"))
+    return found
 
 
 @primitive
 def _concat(xp, *arrays, axis):
     """y = the arrays one after another;  da_i = the part of g that came from a_i"""
-    sizes = tuple(a.shape[axis] for a in arrays)
+    axis = axis_of(arrays[0].shape, axis)
+    sizes = tuple(a.shape[axis] if axis < a.ndim else 0 for a in arrays)       # the join says what does not fit
     return xp.concatenate(arrays, axis=axis), lambda g: tuple([g[i] for i in _places(g.shape, sizes, axis)])
 
 
@@ -483,9 +453,9 @@ def _attach() -> None:
     for name in ("and", "or", "xor", "floordiv"):
         setattr(Tensor, f"__r{name}__", _untracked(name, reflected=True))
     methods = dict(
-        __neg__=neg, __pos__=lambda a: a, __iter__=lambda a: iter(unbind(a)),
+        __neg__=neg, __pos__=lambda a: a, __iter__=_iterate,
         __invert__=lambda a: _compare(a, True if a.dtype == np.bool_ else -1, name="xor"),
-        __getitem__=lambda a, index: getitem(a, index=plain_index(index, a)),
+        __getitem__=_read,
         T=property(lambda a: permute(a, axes=tuple(range(a.ndim))[::-1])),
         mT=property(lambda a: swapaxes(a, -1, -2)),
         reshape=lambda a, *shape: reshape(a, _axes(shape)), permute=lambda a, *axes: permute(a, axes=_axes(axes)),
@@ -510,6 +480,18 @@ def _operator(op: Any, reflected: bool = False) -> Any:
     if reflected:
         return lambda a, b: record(raw, (b, a), {}) if isinstance(b, _OPERANDS) else NotImplemented
     return lambda a, b: record(raw, (a, b), {}) if isinstance(b, _OPERANDS) else NotImplemented
+
+
+def _read(a: Tensor, index: Any) -> Tensor:
+    for part in index_parts(index, a):
+        a = record(getitem.op, (a,), {"index": part})
+    return a
+
+
+def _iterate(a: Tensor) -> Any:
+    if not a.ndim:
+        raise TypeError(describe("a single value cannot be iterated over.", made_at=a._made()))
+    return iter(unbind(a))
 
 
 def _untracked(name: str, reflected: bool = False) -> Any:

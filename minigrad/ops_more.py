@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import functools
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,13 +17,16 @@ import numpy as np
 from . import create
 from .contract import contract
 from .errors import ShapeError, describe
+from .indexing import axis_of
 from .kernels import of
 from .ops import (
+    _OPERANDS,
     _axes,
     _count,
     _operator,
     _stretch,
     _under,
+    astype,
     broadcast_to,
     concat,
     mul,
@@ -278,7 +282,8 @@ def cumsum(xp, a, axis):
 
 def prod(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The product of entries, as a tournament of log2 n products: right where entries are 0, at any order."""
-    y, axis = (reshape(a, (a.data.size,)), 0) if dim is None else (a, dim % a.ndim)
+    a = a.to(np.int64) if a.dtype.kind in "bui" else a         # small integers overflow in silence
+    y, axis = (reshape(a, (a.data.size,)), 0) if dim is None or not a.ndim else (a, axis_of(a.shape, dim))
     at = (slice(None),) * axis
     if y.shape[axis] == 0:
         y = sum(y, axis, True) + 1             # of no factors
@@ -286,7 +291,7 @@ def prod(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
         half = n // 2
         pairs = mul(y[(*at, slice(0, half))], y[(*at, slice(half, 2 * half))])
         y = pairs if n % 2 == 0 else concat([pairs, y[(*at, slice(n - 1, n))]], axis)
-    if dim is not None:
+    if dim is not None and a.ndim:
         return y if keepdim else squeeze(y, axis)
     return reshape(y, (1,) * a.ndim if keepdim else ())
 
@@ -301,7 +306,7 @@ def log_softmax(xp, a, axis=-1):
     d = a - xp.where(xp.isfinite(top), top, xp.zeros_like(top))
     e = xp.exp(d)
     s = xp.sum(e, axis=axis, keepdims=True)
-    alive = s > 0
+    alive = s != 0                                                  # a NaN is, and stays
     s = xp.where(alive, s, xp.ones_like(s))
 
     def vjp(g):
@@ -358,8 +363,10 @@ def _eye(xp: Any, n: int, like: Any) -> Any:
 def einsum(equation: str, *operands: Tensor) -> Tensor:
     """Einstein's sum, `einsum("bij,bjk->bik", a, b)`: ellipses, diagonals and an omitted output as in NumPy.
 
-    Raises ShapeError where the number of letters does not fit an operand.
+    Raises ShapeError where the letters do not fit an operand, or one another.
     """
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
     inputs, arrow, out = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(operands):
@@ -377,7 +384,19 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
     if not arrow:
         joined = inputs.replace("...", "").replace(",", "")
         out = "..." + "".join(sorted(c for c in set(joined) if joined.count(c) == 1))
-    return _einsum(*operands, equation=",".join(terms) + "->" + out.replace("...", dots))
+    out = out.replace("...", dots)
+    sizes: dict[str, int] = {}
+    for term, a in zip(terms, operands, strict=True):
+        for letter, n in zip(term, a.shape, strict=True):
+            known = sizes.get(letter, 1)
+            if known != n and 1 not in (known, n):
+                raise ShapeError(describe(f"einsum {equation!r}: the letter {letter!r} is {known}, and {n} in "
+                                          f"{tuple(a.shape)}.", operand=a._made()))
+            sizes[letter] = n if known == 1 else known
+    if not "".join(sizes).isalpha() and sizes or len(set(out)) < len(out) or set(out) - set(sizes):
+        raise ShapeError(describe(f"einsum {equation!r}: axes are letters, and each of the output's stands there once, "
+                                  "and in a term."))
+    return _einsum(*operands, equation=",".join(terms) + "->" + out)
 
 
 def outer(a: Tensor, b: Tensor) -> Tensor:
@@ -396,10 +415,11 @@ def transpose(a, dim0, dim1=None):
 
 
 def flatten(a: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Axes start_dim ... end_dim as one."""
-    if a.ndim == 0:
-        return reshape(a, (1,))
-    first, last = start_dim % a.ndim, end_dim % a.ndim
+    """Axes start_dim ... end_dim as one.  Raises IndexRangeError, ShapeError."""
+    first, last = axis_of(a.shape, start_dim), axis_of(a.shape, end_dim)
+    if first > last:
+        raise ShapeError(describe(f"flatten from axis {start_dim} to {end_dim} of {tuple(a.shape)}: the first comes "
+                                  "behind the last.", made_at=a._made()))
     return reshape(a, (*a.shape[:first], math.prod(a.shape[first:last + 1]), *a.shape[last + 1:]))
 
 
@@ -467,15 +487,38 @@ def pad(a: Tensor, widths: Sequence[int], mode: str = "constant", value: float =
 
 def moveaxis(a: Tensor, source: int, target: int) -> Tensor:
     """One axis moved to another place."""
-    order = [i for i in range(a.ndim) if i != source % a.ndim]
-    order.insert(target % a.ndim, source % a.ndim)
+    source, target = axis_of(a.shape, source), axis_of(a.shape, target)
+    order = [i for i in range(a.ndim) if i != source]
+    order.insert(target, source)
     return permute(a, axes=tuple(order))
+
+
+# ---------------------------------------------------------------------------------------------- assignments
+
+def _augmented(name: str, sign: str) -> Any:
+    """`p -= step`: a new value, but on a leaf that requires a gradient a write, as in PyTorch: p is a model's weight.
+
+    Raises InplaceError for such a leaf outside of `no_grad`.
+    """
+    plain, write = getattr(Tensor, f"__{name}__"), getattr(operator, f"i{name}")
+
+    def method(a, b):
+        if a.edge is not None or not a.requires_grad or not isinstance(b, _OPERANDS):
+            return plain(a, b)
+        other = a._other(b)
+        write(a._write(sign), other)
+        return a
+    return method
 
 
 clamp, absolute = clip, abs                    # absolute: the name that array namespaces use
 for _function in (abs, maximum, minimum, clip, sign, remainder, expm1, log1p, sin, cos, erf, var, std, norm, cumsum,
                   prod, log_softmax, outer, transpose, flatten, expand, flip, roll, tril, triu, moveaxis):
     setattr(Tensor, _function.__name__, _function)
+for _name, _sign in dict(add="+=", sub="-=", mul="*=", truediv="/=").items():
+    setattr(Tensor, f"__i{_name}__", _augmented(_name, _sign))
+for _name, _dtype in dict(float="float32", double="float64", int="int32", long="int64", bool="bool").items():
+    setattr(Tensor, _name, functools.partialmethod(astype, _dtype))
 for _name, _method in dict(clamp=clip, __abs__=abs, __mod__=_operator(remainder),
                            __rmod__=_operator(remainder, reflected=True)).items():
     setattr(Tensor, _name, _method)

@@ -15,7 +15,8 @@ from . import create, kernels, philox
 from .backend import generator
 from .capture import capturing
 from .errors import DeviceError, DTypeError, ShapeError, describe
-from .ops import _check_ids, _split, _stretch, broadcast_to, getitem, neg, primitive, put, reshape, squeeze, where
+from .indexing import axis_of, check_ids
+from .ops import _split, _stretch, broadcast_to, getitem, neg, primitive, put, reshape, squeeze, where
 from .tensor import Tensor
 
 # ---------------------------------------------------------------------------------------------- smallest and largest
@@ -50,6 +51,18 @@ def argmin(xp, a, axis=None, keepdims=False):
     return xp.argmin(a, axis=axis, keepdims=keepdims), None
 
 
+@primitive
+def all(xp, a, axis=None, keepdims=False):
+    """y = is every entry True, or not 0;  no gradient"""
+    return xp.all(a, axis=axis, keepdims=keepdims), None
+
+
+@primitive
+def any(xp, a, axis=None, keepdims=False):
+    """y = is one entry True, or not 0;  no gradient"""
+    return xp.any(a, axis=axis, keepdims=keepdims), None
+
+
 def max(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The largest entry (ties share the gradient); with dim, as in PyTorch, (values, indices): the first of equals."""
     return amax(a) if dim is None else _picked(a, argmax(a, dim, True), dim, keepdim)
@@ -79,14 +92,17 @@ def _ids(index: Any, of: Tensor, axis: int | None = None) -> Any:
     if index.dtype.kind not in "iu":
         raise DTypeError(describe(f"an index is of integers, not {index.dtype}.", fix="index.to(mg.int64)"))
     if axis is not None:
-        _check_ids(index, axis % builtins.max(of.ndim, 1), of)
+        check_ids(index, axis_of(of.shape, axis), of, negative=False)
     return index
 
 
 def _grid(of: Tensor, index: Any, dim: int) -> tuple:
-    """The index tuple that reads of[i, index[i, j, k], k] for dim = 1: on other axes each place keeps its own."""
+    """The index tuple that reads of[i, index[i, j, k], k] for dim = 1: on other axes each place keeps its own.
+
+    The index is copied: backward needs it, and a batch buffer may be filled again.
+    """
     axis, n, xp = dim % of.ndim, index.ndim, of.device.xp
-    return tuple([index if i == axis else xp.reshape(xp.arange(index.shape[i]), (-1,) + (1,) * (n - 1 - i))
+    return tuple([index.copy() if i == axis else xp.reshape(xp.arange(index.shape[i]), (-1,) + (1,) * (n - 1 - i))
                   for i in range(n)])
 
 
@@ -96,20 +112,25 @@ def gather(a: Tensor, dim: int, index: Any) -> Tensor:
     Raises ShapeError, IndexRangeError; DTypeError unless the index is of integers.
     """
     ids = _ids(index, a, dim)
-    if ids.ndim != a.ndim or any(m > n for i, (m, n) in enumerate(zip(ids.shape, a.shape, strict=True))
-                                          if i != dim % a.ndim):
+    if _too_long(ids, a, dim):
         raise ShapeError(describe(f"gather reads {tuple(a.shape)} along {dim} with an index of {tuple(ids.shape)}.",
                                   made_at=a._made(), fix="index: the same rank, nowhere longer except along dim"))
     return getitem(a, index=_grid(a, ids, dim)) if a.ndim else a[()]
+
+
+def _too_long(ids: Any, a: Tensor, dim: int) -> bool:
+    """Is an index of another rank, or longer than a on an axis other than dim?"""
+    return ids.ndim != a.ndim or builtins.any(m > n for i, (m, n) in enumerate(zip(ids.shape, a.shape, strict=True))
+                                              if i != axis_of(a.shape, dim))
 
 
 def take_along_dim(a: Tensor, indices: Any, dim: int | None = None) -> Tensor:
     """y[i, j] = a[indices[i, j], j] for dim = 0: axes other than dim are broadcast. Without dim, of the flat tensor."""
     if dim is None:
         return reshape(a, (a.data.size,))[_ids(indices, a).reshape(-1)]
-    ids, axis = _ids(indices, a, dim), dim % builtins.max(a.ndim, 1)
+    ids, axis = _ids(indices, a, dim), axis_of(a.shape, dim)
     others = [tuple(n for i, n in enumerate(x.shape) if i != axis) for x in (ids, a)]
-    if ids.ndim != a.ndim or any(m != n and 1 not in (m, n) for m, n in zip(*others, strict=True)):
+    if ids.ndim != a.ndim or builtins.any(m != n and 1 not in (m, n) for m, n in zip(*others, strict=True)):
         raise ShapeError(describe(f"take_along_dim reads {tuple(a.shape)} along {dim} by ids of {tuple(ids.shape)}.",
                                   made_at=a._made(), fix="the same rank; axes other than dim equal, or 1"))
     shape = np.broadcast_shapes(*others)
@@ -121,7 +142,8 @@ def take_along_dim(a: Tensor, indices: Any, dim: int | None = None) -> Tensor:
 def scatter_add(a: Tensor, dim: int, index: Any, src: Tensor) -> Tensor:
     """y = a, with src[i, j] added at [index[i, j], j] for dim = 0; a place that occurs twice gets both."""
     ids = _ids(index, a, dim)
-    if ids.ndim != a.ndim or src.ndim != a.ndim or any(m > n for m, n in zip(ids.shape, src.shape, strict=True)):
+    if _too_long(ids, a, dim) or src.ndim != a.ndim or builtins.any(
+            m > n for m, n in zip(ids.shape, src.shape, strict=True)):
         raise ShapeError(describe(f"scatter_add adds {tuple(src.shape)} at {tuple(ids.shape)} places of "
                                   f"{tuple(a.shape)}.", a=a._made(), src=src._made()))
     used = src if src.shape == ids.shape else src[tuple([slice(n) for n in ids.shape])]
@@ -129,9 +151,15 @@ def scatter_add(a: Tensor, dim: int, index: Any, src: Tensor) -> Tensor:
 
 
 def split(a: Tensor, size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Pieces of one size (the last may be smaller), or of the sizes given; they must add up."""
-    n = a.shape[dim]
-    sizes = tuple(builtins.min(size, n - s) for s in range(0, n, size)) if isinstance(size, int) else tuple(size)
+    """Pieces of one size (the last may be smaller), or of the sizes given; they must add up.  Raises ShapeError."""
+    n = a.shape[axis_of(a.shape, dim)] if a.ndim else 0
+    if not isinstance(size, (int, np.integer)):
+        sizes = tuple(size)
+    elif a.ndim and size > 0:
+        sizes = tuple(builtins.min(size, n - s) for s in range(0, n, size)) or (0,)
+    else:
+        raise ShapeError(describe(f"split of {tuple(a.shape)} into pieces of {size}.", made_at=a._made(),
+                                  fix="a size of at least 1, of a tensor that has an axis"))
     if sum(sizes) != n:
         raise ShapeError(describe(f"split of {sizes} does not add up to {n}: axis {dim} of {a.shape}.",
                                   made_at=a._made()))
@@ -139,13 +167,16 @@ def split(a: Tensor, size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, .
 
 
 def chunk(a: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """A number of pieces of equal size (the last may be smaller)."""
-    return split(a, -(-a.shape[dim] // chunks), dim)
+    """A number of pieces of equal size (the last may be smaller).  Raises ShapeError."""
+    if chunks < 1 or not a.ndim:
+        raise ShapeError(describe(f"chunk of {tuple(a.shape)} into {chunks} pieces.", made_at=a._made()))
+    n = a.shape[axis_of(a.shape, dim)]
+    return split(a, -(-n // chunks) if n else [0] * chunks, dim)
 
 
 def index_select(a: Tensor, dim: int, index: Any) -> Tensor:
     """The entries of an axis that a vector of ids names, in that order."""
-    return getitem(a, index=(slice(None),) * (dim % a.ndim) + (_ids(index, a, dim),))
+    return getitem(a, index=(slice(None),) * axis_of(a.shape, dim) + (_ids(index, a, dim).copy(),))
 
 
 def masked_fill(a: Tensor, mask: Any, value: Any) -> Tensor:
@@ -176,11 +207,12 @@ def sort(a: Tensor, dim: int = -1, descending: bool = False) -> tuple[Tensor, Te
 
 def topk(a: Tensor, k: int, dim: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
     """The k largest (or smallest) entries along an axis and their ids, in order."""
-    if not 0 <= k <= (a.shape[dim] if a.ndim else 1):
+    axis = axis_of(a.shape, dim)
+    if not 0 <= k <= (a.shape[axis] if a.ndim else 1):
         raise ShapeError(describe(f"topk of {k} among {tuple(a.shape)}, dim {dim}.", made_at=a._made()))
     if not a.ndim:
         return sort(a)
-    ids = argsort(a, dim, largest)[(slice(None),) * (dim % a.ndim) + (slice(k),)]
+    ids = argsort(a, dim, largest)[(slice(None),) * axis + (slice(k),)]
     return getitem(a, index=_grid(a, ids.data, dim)), ids
 
 
@@ -213,11 +245,11 @@ def _drawn_key(a: Tensor) -> dict[str, Any]:
     return {"key": 0, "key_at": graph.scalar(np.uint64, lambda: [draw()])}
 
 
-for _function in (amin, amax, argmin, argmax, max, min, gather, take_along_dim, scatter_add, split, chunk, index_select,
-                  masked_fill, argsort, sort, topk):
+for _function in (all, any, amin, amax, argmin, argmax, max, min, gather, take_along_dim, scatter_add, split, chunk,
+                  index_select, masked_fill, argsort, sort, topk):
     setattr(Tensor, _function.__name__, _function)
 
 __all__ = [
-    "amax", "amin", "argmax", "argmin", "argsort", "chunk", "dropout", "gather", "index_select", "masked_fill", "max",
-    "min", "scatter_add", "sort", "split", "take_along_dim", "topk",
+    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "chunk", "dropout", "gather", "index_select",
+    "masked_fill", "max", "min", "scatter_add", "sort", "split", "take_along_dim", "topk",
 ]

@@ -60,7 +60,11 @@ def _offsets(space: tuple, kernel: tuple, stride: tuple) -> list[tuple[tuple, tu
 
 
 def _pair(value: Any, n: int) -> tuple:
-    return (value,) * n if isinstance(value, int) else tuple(value)
+    """A number for each of n directions.  Raises ShapeError."""
+    pair = (value,) * n if isinstance(value, (int, np.integer)) else value
+    if not isinstance(pair, (tuple, list)) or len(pair) != n or not all(isinstance(v, (int, np.integer)) for v in pair):
+        raise ShapeError(describe(f"a kernel, stride or padding is a whole number, or {n} of them: not {value!r}."))
+    return tuple([int(v) for v in pair])
 
 
 def _prepare(name: str, a: Tensor, kernel: tuple, stride: Any, padding: Any, fill: float = 0.0) -> tuple[Tensor, tuple]:

@@ -22,7 +22,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ from .errors import (
     place,
     shape_list,
 )
+from .handle import Handle
 
 if TYPE_CHECKING:
     from .operators import Operators  # what `ops.py` attaches, for type checkers
@@ -183,7 +184,7 @@ class Tensor(Operators):
         self.edge: Node | Port | None = None
         self.version: list = [0, 0, None]      # when it was last written in place, which memory, and where
         self.where = caller()
-        self.hooks: list | None = None
+        self.hooks: dict | None = None
 
     shape = property(lambda self: self.data.shape)
     ndim = property(lambda self: self.data.ndim)
@@ -203,7 +204,13 @@ class Tensor(Operators):
             extras.append("requires_grad=True")
         return f"tensor({', '.join([body, *extras])})"
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
     def __bool__(self) -> bool:
+        if self.data.size != 1:
+            raise ShapeError(describe(f"{self.data.size} values are not one truth.", made_at=self._made(),
+                                      fix="(a == b).all(), or (a == b).any()"))
         return bool(self.item())
 
     def __float__(self) -> float:
@@ -267,11 +274,8 @@ class Tensor(Operators):
     def to(self, target: Any) -> Tensor:
         """On another device (`"cuda"`), or of another dtype (`mg.float64`). Gradients come back to the original."""
         from . import ops
-        try:
-            dtype = None if isinstance(target, Device) else np.dtype(target)
-        except TypeError:                      # no dtype of that name: a device, or DeviceError
-            dtype = None
-        return ops.move(self, device(target)) if dtype is None else ops.astype(self, dtype)
+        where = destination(target)
+        return ops.move(self, where) if isinstance(where, Device) else ops.astype(self, where)
 
     def cpu(self) -> Tensor:
         """On the host."""
@@ -287,24 +291,28 @@ class Tensor(Operators):
         from .backward import accumulate
         accumulate(self, gradient, retain_graph or create_graph, create_graph)
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> None:
-        """Call hook(gradient) when this tensor's gradient is known; what it returns, if anything, replaces it."""
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
+        """Call hook(gradient) when this tensor's gradient is known; what it returns, if anything, replaces it.
+
+        The handle's `remove()` takes the hook away.  Raises GradError.
+        """
         if not self.requires_grad:
             raise GradError(describe("register_hook() on a tensor without a gradient.", made_at=self._made()))
         if isinstance(self.edge, Port):
             raise GradError(describe("register_hook() on one of several outputs.", fix="hook y = x * 1 instead"))
         holder: Any = self.edge or self
-        holder.hooks = [*(holder.hooks or []), hook]
+        holder.hooks = {} if holder.hooks is None else holder.hooks
+        return Handle(holder.hooks, hook)
 
     def retain_grad(self) -> None:
-        """Keep the gradient of this computed tensor in `.grad`, as leaves do."""
+        """Keep the gradient of this computed tensor in `.grad`, as leaves do: what its hooks made of it."""
         if self.edge is not None:
             me = weakref.ref(self)
 
             def keep(g: Tensor) -> None:
                 if (tensor := me()) is not None:
                     tensor.grad = g
-            self.register_hook(keep)
+            self.register_hook(keep).last()
 
     def _made(self) -> str | None:
         return place(_node(self.edge).where if self.edge is not None else self.where)
@@ -334,8 +342,11 @@ class Tensor(Operators):
         return self
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        from . import ops
-        self._write("item assignment")[ops.plain_index(index, self)] = self._other(value)
+        from .indexing import index_parts
+        other, parts, data = self._other(value), index_parts(index, self), self._write("item assignment")
+        for part in parts[:-1]:                # numbers and slices: a view
+            data = data[part]
+        data[parts[-1]] = other
 
     def _other(self, value: Any) -> Any:
         """The values to be written, as this device takes them; their gradient would be lost, so they must have none."""
@@ -361,6 +372,14 @@ class Tensor(Operators):
         return self.data
 
 
+def destination(target: Any) -> Device | np.dtype:
+    """What `to` was given: a dtype, or a device.  Raises DeviceError: np.dtype(None) would be float64."""
+    if target is not None and not isinstance(target, Device):
+        with suppress(TypeError):              # no dtype of that name
+            return np.dtype(target)
+    return device(target)
+
+
 def touch(*tensors: Tensor) -> None:
     """Note that memory of tensors is about to be written: backward then refuses to use an older saved value."""
     global _last_write
@@ -378,13 +397,17 @@ def _node(edge: Any) -> Node:
 class Op:
     """A primitive: its function (xp, *arrays, **options) -> (value, vjp), and its name.
 
-    second: may its vjp be called with Tensors, which gives second-order gradients?
+    second: may its vjp be called with Tensors, which gives second-order gradients?  shown: the name in messages.
     """
 
     __slots__ = ("fn", "name", "second")
 
     def __init__(self, fn: Callable, second: bool) -> None:
         self.fn, self.name, self.second = fn, fn.__name__, second
+
+    @property
+    def shown(self) -> str:
+        return self.name.strip("_")
 
 
 def primitive(fn: Callable | None = None, *, second: bool = True) -> Any:
@@ -396,7 +419,8 @@ def primitive(fn: Callable | None = None, *, second: bool = True) -> Any:
     @functools.wraps(fn)
     def call(*args: Any, **kw: Any) -> Any:
         if kw:                                 # PyTorch's words and NumPy's are both understood
-            kw = {_WORDS.get(word, word): value for word, value in kw.items()}
+            kw = {_WORDS.get(word, word): value.item() if isinstance(value, np.generic) else value
+                  for word, value in kw.items()}
         return record(op, args, kw)
     call.op = op                               # type: ignore[attr-defined]
     return call
@@ -547,7 +571,7 @@ def _unify(op: Op, args: Sequence[Any], arrays: list[Any], where: Device) -> Any
     dtype = floats[0].dtype
     if any(x.dtype != dtype for x in floats):
         names = " and ".join(f"{x.dtype} {tuple(x.shape)}" for x in floats)
-        raise DTypeError(describe(f"{op.name} mixes {names}.", made_at=place(caller()), **_operands(args),
+        raise DTypeError(describe(f"{op.shown} mixes {names}.", made_at=place(caller()), **_operands(args),
                                   fix="cast one of them: x.to(mg.float32), or array.astype('float32')"))
     for i, x in enumerate(arrays):
         if hasattr(x, "dtype") and x.dtype.kind in "iu":
@@ -563,8 +587,16 @@ def _operands(args: Sequence[Any]) -> dict[str, str | None]:
 
 def _two_devices(op: Op, args: Sequence[Any]) -> DeviceError:
     names = [x.device.name if isinstance(x, Tensor) else "NumPy" for x in args if hasattr(x, "shape")]
-    return DeviceError(describe(f"{op.name} joins values on {' and '.join(dict.fromkeys(names))}.", **_operands(args),
-                                made_at=place(caller()), fix="move one: x.to('cuda'), mg.tensor(array, device=...)"))
+    devices = dict.fromkeys(names)
+    fix = "move one: x.to('cuda'), mg.tensor(array, device=...)"
+    if len(devices) == 2 and "NumPy" in devices:
+        fix = f"mg.tensor(array, device={next(name for name in devices if name != 'NumPy')!r})"
+    return DeviceError(describe(f"{op.shown} joins values on {' and '.join(devices)}.", **_operands(args),
+                                made_at=place(caller()), fix=fix))
+
+
+_JOINED = {"_concat": "all axes but the one along which they are joined must be equal",
+           "_stack": "tensors that are stacked have one shape"}
 
 
 def _refused(op: Op, args: Sequence[Any], arrays: list[Any], error: Exception) -> Exception:
@@ -572,7 +604,7 @@ def _refused(op: Op, args: Sequence[Any], arrays: list[Any], error: Exception) -
     kind: type[Exception] = (IndexRangeError if isinstance(error, IndexError) else
                              DTypeError if isinstance(error, TypeError) else ShapeError)
     shapes, fix = shape_list(arrays), None
-    headline = f"{op.name} cannot take {shapes}: {error}."
+    headline = f"{op.shown} cannot take {shapes}: {error}."
     if op.name == "matmul" and len(arrays) == 2:
         a, b = (tuple(x.shape) for x in arrays)
         if a and b and a[-1] != b[-2 if len(b) > 1 else 0]:
@@ -580,6 +612,6 @@ def _refused(op: Op, args: Sequence[Any], arrays: list[Any], error: Exception) -
             headline = f"matmul cannot join {a} and {b}: {a[-1]} columns meet {inner} rows."
             fix = f"the right side should be ({a[-1]}, n); or transpose one of them with .T"
     elif kind is ShapeError and len([x for x in arrays if hasattr(x, "shape")]) > 1:
-        headline = f"{op.name} cannot join {shapes}."
-        fix = "axes are lined up from the right; each pair must be equal, or one of them 1"
+        headline = f"{op.shown} cannot join {shapes}."
+        fix = _JOINED.get(op.name, "axes are lined up from the right; each pair must be equal, or one of them 1")
     return kind(describe(headline, made_at=place(caller()), **_operands(args), fix=fix))

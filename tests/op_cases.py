@@ -154,6 +154,8 @@ reduction("norm", lambda a, d, k: mg.norm(a, 3, d, k), lambda a, d, k: (abs(a) *
 reduction("prod", mg.prod, lambda a, d, k: a.prod(d, keepdims=k), side=0, several=False)
 reduction("max", lambda a, d, k: mg.max(a, d, k)[0], lambda a, d, k: a.max(d, keepdims=k), several=False, whole=False)
 reduction("min", lambda a, d, k: mg.min(a, d, k)[0], lambda a, d, k: a.min(d, keepdims=k), several=False, whole=False)
+reduction("all", lambda a, d, k: mg.all(a > 0, d, k), lambda a, d, k: (a > 0).all(d, keepdims=k), tracked=False)
+reduction("any", lambda a, d, k: mg.any(a > 0, d, k), lambda a, d, k: (a > 0).any(d, keepdims=k), tracked=False)
 reduction("argmax", mg.argmax, lambda a, d, k: a.argmax(d, keepdims=k), several=False, tracked=False)
 reduction("argmin", mg.argmin, lambda a, d, k: a.argmin(d, keepdims=k), several=False, tracked=False)
 reduction("cumsum", lambda a, d, k: mg.cumsum(a, d), lambda a, d, k: a.cumsum(d), side=0, several=False, whole=False)

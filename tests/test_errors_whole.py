@@ -128,9 +128,32 @@ def test_a_hook_that_returns_another_shape():
     y = x * 1
     y.register_hook(lambda g: mg.ones(3, 5))
     assert message(mg.ShapeError, (y * 2).sum().backward) == expect("""
-        a gradient of shape (3, 5) reached a value of shape (2,).
+        a hook returned float32 (3, 5) for a gradient of float32 (2,).
+          hook: test_errors_whole.py:N   y.register_hook(lambda g: mg.ones(3, 5))""")
+
+
+def test_a_vjp_that_returns_another_shape():
+    """A gradient has its tensor's shape."""
+    @primitive
+    def wrong(xp, a):
+        """y = a;  da = g twice"""
+        return a + 0, lambda g: (xp.concatenate([g, g]),)
+
+    x = mg.ones(2, requires_grad=True)
+    assert message(mg.ShapeError, wrong(x).sum().backward) == expect("""
+        a gradient of shape (4,) reached a value of shape (2,).
           made at: test_errors_whole.py:N   x = mg.ones(2, requires_grad=True)
-          likely : a hook or a hand-written vjp returned the wrong shape""")
+          likely : a hand-written vjp returned the wrong shape""")
+
+
+def test_a_primitive_without_a_gradient_of_one_argument():
+    """The gradient of a bound would be lost."""
+    x, low = mg.ones(2, requires_grad=True), mg.zeros(2, requires_grad=True)
+    y = mg.clip(x, low)
+    assert message(mg.GradError, y.sum().backward) == expect("""
+        clip has no gradient of its argument 2, which requires one.
+          made at: test_errors_whole.py:N   y = mg.clip(x, low)
+          fix    : a number, or x.detach(); for clip's bounds mg.maximum and mg.minimum""")
 
 
 def test_a_vjp_that_widens_the_gradient():

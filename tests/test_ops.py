@@ -216,6 +216,16 @@ def test_a_fully_masked_row_gives_zeros_and_no_nan(device):
     assert host(mg.softmax(leaf(a, device)))[0].tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("f", [mg.softmax, mg.log_softmax, mg.logsumexp], ids=lambda f: f.op.name)
+def test_a_nan_in_a_row_stays_one(f, device):
+    """It is no row of -inf: a finite value would hide it, and so would a gradient of zeros."""
+    x = leaf(np.array([[np.nan, 1.0, 2.0], [0.0, 1.0, 2.0]]), device)
+    y = f(x)
+    y.sum().backward()
+    for found in (host(y), host(x.grad)):
+        assert np.isnan(found.reshape(2, -1)).all(1).tolist() == [True, False] and np.isfinite(found[1]).all()
+
+
 def test_sigmoid_and_softmax_do_not_overflow(device):
     """Logits of 1000 are ordinary early in training; a NaN there ends a run."""
     x = leaf(np.array([-1000.0, 0.0, 1000.0]), device)

@@ -171,6 +171,12 @@ def test_einsum_names_the_term_that_does_not_fit(device):
         mg.einsum("ij,jk->ik", a)
     with pytest.raises(mg.ShapeError, match=r"outer joins two vectors, not \(2, 3\) and \(3,\)"):
         mg.outer(a, a[0])
+    with pytest.raises(mg.ShapeError, match=r"the letter 'j' is 3, and 2 in \(2, 3\)"):
+        mg.einsum("ij,jk->ik", a, a)
+    for wrong in ("ij->ik", "ij->ii", "i1->i"):
+        with pytest.raises(mg.ShapeError, match="axes are letters, and each of the output's stands there once"):
+            mg.einsum(wrong, a)
+    assert mg.einsum("ij,kj->ik", [a, a]).shape == (2, 2)
 
 
 @pytest.mark.parametrize("widths", [(1, 2), (0, 3, 2, 0), ()], ids=str)

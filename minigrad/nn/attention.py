@@ -15,6 +15,7 @@ from ..ops import concatenate, matmul, softmax, squeeze, swapaxes, unsqueeze, wh
 from ..tensor import Tensor, no_grad
 from . import functional as F
 from . import init, masks
+from .checks import tensors
 from .fused.attention import attention
 from .gpu.attention import attention as on_device
 from .kv_cache import Cache, Memory, take
@@ -297,7 +298,8 @@ class MultiheadAttention(Module):
         return self.out_proj(swapaxes(y, 1, 2).reshape(B, S, h * d))
 
     def check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
-        """Raise ShapeError or DTypeError with the name of what does not fit, and what would."""
+        """Raise TypeError, ShapeError or DTypeError with the name of what does not fit, and what would."""
+        tensors("MultiheadAttention", query=query, key=key, value=value)
         me, mine = f"MultiheadAttention({self.extra_repr()})", self.out_proj.weight.dtype
         lead = "(B, {}, {})" if self.batch_first else "({}, B, {})"
         sizes = {"query": ("S", self.embed_dim), "key": ("T", self.kdim), "value": ("T", self.vdim)}

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from .. import create, ops
-from ..errors import IndexRangeError, ShapeError, describe
+from ..errors import DTypeError, IndexRangeError, ShapeError, describe
 from ..ops import relu, sigmoid, softmax, tanh
 from ..ops_more import gelu, leaky_relu, log_softmax, pad, silu, softplus
 from ..ops_select import dropout as _dropout
 from ..ops_windows import avg_pool2d, conv1d, conv2d, max_pool2d
 from ..tensor import Tensor, touch
 from .attention import scaled_dot_product_attention
+from .checks import tensors
 from .fused.embedding import rows_of
 from .fused.layer_norm import layer_norm as _layer_norm
 from .losses import (
@@ -79,7 +80,7 @@ def layer_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Ten
     fused: one node (nn/fused/layer_norm.py), else the composition; both have gradients of every order.
     Raises ShapeError.
     """
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
     if not shape or input.shape[-len(shape):] != shape:
         raise ShapeError(describe(f"layer_norm over {shape} cannot take {tuple(input.shape)}.", x=input._made(),
                                   fix="normalized_shape is the shape of the last axes"))
@@ -102,8 +103,9 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
 
     training: m and v are the batch's, over all axes but C, and the running ones move towards them in place by
     momentum (v without bias there, as in PyTorch). Otherwise, and where given, the running ones count.
-    Raises ShapeError, also for a batch of one value a feature: its variance is 0.
+    Raises ShapeError, also for a batch of one value a feature: its variance is 0; TypeError.
     """
+    tensors("batch_norm", input=input)
     if input.ndim < 2:
         raise ShapeError(describe(f"batch_norm takes (B, C) or (B, C, ...), not {tuple(input.shape)}.",
                                   x=input._made()))
@@ -140,18 +142,29 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
 
     padding_idx: the id whose row gets no gradient. An id outside of 0 ... V - 1 raises IndexRangeError on cpu, and
     everywhere under `mg.debug()`; on another device its row is NaN, since to look would wait for the device.
-    Raises DTypeError, DeviceError.
+    Raises DTypeError, DeviceError, TypeError (ids are no Tensor), and IndexRangeError for a padding_idx out of range.
     """
-    if padding_idx is not None:
-        padding_idx %= weight.shape[0]
-    return rows_of(weight, input, padding_idx)
+    tensors("embedding", input=input, weight=weight)
+    return rows_of(weight, input, row_of(padding_idx, weight.shape[0]))
+
+
+def row_of(padding_idx: int | None, n: int) -> int | None:
+    """The id of a row among n, counted from the end where it is negative.  Raises IndexRangeError."""
+    if padding_idx is not None and not -n <= padding_idx < n:
+        raise IndexRangeError(f"padding_idx={padding_idx} is outside of a table of {n} rows: {-n} ... {n - 1}")
+    return None if padding_idx is None else padding_idx % n
 
 
 def one_hot(input: Tensor, num_classes: int = -1, dtype: Any = np.int64) -> Tensor:
     """1 at each id, 0 elsewhere.  ids (...) -> (..., V).  Chemnitz, *Representing words*.
 
-    num_classes: V; the largest id + 1 if -1.  Raises IndexRangeError for an id outside of 0 ... V - 1.
+    num_classes: V; the largest id + 1 if -1.  Raises IndexRangeError for an id outside of 0 ... V - 1, DTypeError,
+    TypeError.
     """
+    tensors("one_hot", input=input)
+    if input.dtype.kind not in "iu":
+        raise DTypeError(describe(f"one_hot of ids, which are integers, and these are {input.dtype}.",
+                                  made_at=input._made(), fix="input.to(mg.int64)"))
     ids = input.data
     low, high = (int(ids.min()), int(ids.max())) if ids.size else (0, -1)
     n = high + 1 if num_classes < 0 else num_classes

@@ -6,46 +6,25 @@
 """
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
 from .. import tensor as tape
+from ..handle import Handle
 from ..tensor import Tensor, primitive, record
-
-_numbers = itertools.count()
-
-
-class Handle:
-    """A registered hook; `remove()` takes it away again, once or twice. Also a context manager."""
-
-    def __init__(self, hooks: dict[int, Callable], number: int) -> None:
-        self._hooks, self._number = hooks, number
-
-    def remove(self) -> None:
-        """Call the hook no longer."""
-        self._hooks.pop(self._number, None)
-
-    def __enter__(self) -> Handle:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.remove()
 
 
 class Hooks:
     """The hooks of one module, by kind, in the order in which they were registered."""
 
     def __init__(self) -> None:
-        self.before: dict[int, Callable] = {}
-        self.after: dict[int, Callable] = {}
-        self.backward: dict[int, Callable] = {}
+        self.before: dict[float, Callable] = {}
+        self.after: dict[float, Callable] = {}
+        self.backward: dict[float, Callable] = {}
 
     def add(self, kind: str, hook: Callable) -> Handle:
         """Register a hook of a kind: "before", "after" or "backward"."""
-        hooks, number = getattr(self, kind), next(_numbers)
-        hooks[number] = hook
-        return Handle(hooks, number)
+        return Handle(getattr(self, kind), hook)
 
     def call(self, module: Any, args: tuple, kw: dict[str, Any]) -> Any:
         """forward() between its hooks."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from ..create import zeros
+from ..errors import ShapeError, describe
+from ..ops_more import flatten
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -26,8 +26,14 @@ class Linear(Module):
         self.bias = init.uniform_(Parameter(zeros(out_features)), -bound, bound) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (..., in) -> (..., out)"""
-        return F.linear(x, self.weight, self.bias)
+        """x (..., in) -> (..., out).  Raises ShapeError, with this layer's sizes."""
+        try:
+            return F.linear(x, self.weight, self.bias)
+        except ShapeError:                     # no look at shapes where all is well
+            if not isinstance(x, Tensor) or x.shape[-1:] == (self.in_features,):
+                raise
+            raise ShapeError(describe(f"{self._tree()} cannot take {tuple(x.shape)}.", x=x._made(),
+                                      fix=f"x is (..., {self.in_features})")) from None
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
@@ -62,7 +68,7 @@ class Embedding(Module):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = padding_idx % num_embeddings if padding_idx is not None else None
+        self.padding_idx = F.row_of(padding_idx, num_embeddings)
         self.weight = init.normal_(Parameter(zeros(num_embeddings, embedding_dim)))
         if self.padding_idx is not None:
             self.weight.data[self.padding_idx] = 0
@@ -84,9 +90,7 @@ class Flatten(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, ...) -> (B, n)"""
-        first, last = self.start_dim % x.ndim, self.end_dim % x.ndim
-        joined = int(np.prod(x.shape[first:last + 1]))
-        return x.reshape(*x.shape[:first], joined, *x.shape[last + 1:])
+        return flatten(x, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

@@ -14,6 +14,7 @@ from .. import tensor as tape
 from ..backend import Device, cpu
 from ..errors import DTypeError, IndexRangeError, ShapeError, describe
 from ..tensor import Tensor
+from .checks import tensors
 from .fused.softmax_cross_entropy import softmax_cross_entropy
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cosine_similarity",
@@ -73,9 +74,16 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
                          reduction: str = "mean") -> Tensor:
     """-w (y log x + (1 - y) log (1 - x)) of probabilities x, reduced; logarithms are at least -100, as in PyTorch.
 
-    Logits are safer: `binary_cross_entropy_with_logits`.
+    Logits are safer: `binary_cross_entropy_with_logits`.  Raises ValueError for what is no probability, on cpu, and
+    everywhere under `mg.debug()`: to look would wait for the device.
     """
     _same_shape("binary_cross_entropy", input, target)
+    if input.device is cpu or tape._watch is not None:
+        wrong = (input.data < 0) | (input.data > 1)
+        if bool(wrong.any()):
+            raise ValueError(describe(f"binary_cross_entropy takes probabilities, and one is "
+                                      f"{float(input.data[wrong][0]):g}.", input=input._made(),
+                                      likely="these are logits", fix="F.binary_cross_entropy_with_logits"))
 
     def log(p: Tensor) -> Tensor:
         return ops.maximum(ops.log(ops.maximum(p, 1e-45 if p.dtype == "float32" else 1e-300)), -100.0)
@@ -130,11 +138,15 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, i
 
     input: logits (V), (B, V) or (B, V, ...).  target: class ids (), (B) or (B, ...); or probabilities, shaped as input.
     weight: w (V); the mean is then over the weights of the targets.  ignore_index: the id that counts neither in the
-    sum nor in the mean. If every id is ignored the mean is NaN and the gradient 0, as in PyTorch.
+    sum nor in the mean, whatever its logits are. If every id is ignored the mean is NaN and the gradient 0, as in
+    PyTorch.
     label_smoothing: e; y becomes (1 - e) y + e / V.  fused: class ids without smoothing as one node
     (nn/fused/softmax_cross_entropy.py), else the composition; both have gradients of every order.
     Raises ShapeError, DTypeError, IndexRangeError; a class id out of range: see `nll_loss`.
     """
+    tensors("cross_entropy", input=input, target=target, **({} if weight is None else {"weight": weight}))
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing is a share from 0 to 1, not {label_smoothing!r}")
     axis = min(1, input.ndim - 1)
     if weight is not None and weight.shape != (input.shape[axis],):
         raise ShapeError(describe(f"cross_entropy of {input.shape[axis]} classes has a weight of "
@@ -144,7 +156,8 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, i
             target = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
         logs = ops_more.log_softmax(input, axis) * target
         losses = -(logs if weight is None else logs * _along(weight, axis, input.ndim)).sum(axis)
-        return losses.sum() * (1 / max(losses.data.size, 1)) if reduction == "mean" else _reduce(losses, reduction)
+        n = losses.data.size
+        return losses.sum() * (1 / n if n else math.nan) if reduction == "mean" else _reduce(losses, reduction)
     if fused and not label_smoothing:
         rows, place, scale, total = _classes("cross_entropy", input, target, weight, ignore_index, reduction)
         loss = softmax_cross_entropy(rows, scale, place=place)
@@ -156,7 +169,7 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, i
     weighted = logs if weight is None else logs * _along(weight, axis, input.ndim)
     rows, place, scale, total = _classes("cross_entropy", weighted, target, weight, ignore_index, reduction,
                                          smooth=True)
-    smooth = -(rows.sum(-1) * scale)
+    smooth = -(ops.where(scale != 0, rows.sum(-1), 0.0) * scale)
     smooth = smooth.reshape(target.shape) if reduction == "none" else _sum(smooth, total)
     return loss * (1 - label_smoothing) + smooth * (label_smoothing / input.shape[axis])
 
@@ -168,6 +181,7 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore
     A class id out of range raises IndexRangeError on cpu, and everywhere under `mg.debug()`. On another device the loss
     becomes NaN: to look would wait for the device in every step.
     """
+    tensors("nll_loss", input=input, target=target, **({} if weight is None else {"weight": weight}))
     rows, place, scale, total = _classes("nll_loss", input, target, weight, ignore_index, reduction)
     picked = ops.getitem(rows, index=place)        # the ids are checked above
     loss = -(ops.where(scale != 0, picked, 0.0) * scale)
@@ -184,14 +198,18 @@ def _classes(name: str, input: Tensor, target: Tensor, weight: Tensor | None, ig
     axis = min(1, input.ndim - 1)
     expected = input.shape[:axis] + input.shape[axis + 1:]
     if target.shape != expected:
+        rows = "" if target.shape != input.shape[:-1] else (       # a layer's output over time: classes stand last
+            f"; here logits.reshape(-1, {input.shape[-1]}), target.reshape(-1)")
         raise ShapeError(describe(f"{name} of logits {tuple(input.shape)} needs class ids {tuple(expected)}, "
                                   f"and got {target.dtype} {tuple(target.shape)}.", input=input._made(),
-                                  target=target._made(), fix="logits are (B, V) or (B, V, ...): classes are axis 1"))
+                                  target=target._made(),
+                                  fix=f"logits are (B, V) or (B, V, ...): classes are axis 1{rows}"))
     if target.dtype.kind not in "iu":
         raise DTypeError(describe(f"class ids are integers, and these are {target.dtype}.", target=target._made(),
                                   fix="target.to(mg.int64); probabilities have the shape of the logits"))
-    if target.device is not input.device:
-        raise tape._two_devices(softmax_cross_entropy.op, (input, target))
+    for x in (target,) if weight is None else (target, weight):
+        if x.device is not input.device:
+            raise tape._two_devices(softmax_cross_entropy.op, (input, x))
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
     n, xp, dtype = input.shape[axis], input.device.xp, input.dtype
@@ -250,6 +268,7 @@ def _along(weight: Tensor, axis: int, ndim: int) -> Tensor:
 
 
 def _same_shape(name: str, input: Tensor, target: Tensor) -> None:
+    tensors(name, input=input, target=target)
     if input.shape != target.shape:
         raise ShapeError(describe(f"{name} compares {tuple(input.shape)} with {tuple(target.shape)}.",
                                   input=input._made(), target=target._made(), fix="target.reshape(input.shape)"))

@@ -13,10 +13,11 @@ import numpy as np
 
 from .. import create
 from .. import tensor as tape
-from ..backend import Device, device
+from ..backend import Device
 from ..errors import DTypeError, MinigradError, StateError, describe
+from ..handle import Handle
 from ..tensor import Tensor, touch
-from .hooks import Handle, Hooks
+from .hooks import Hooks
 
 
 class Parameter(Tensor):
@@ -25,8 +26,9 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        data = data if isinstance(data, Tensor) else create.tensor(data)
-        super().__init__(data.data, requires_grad, data.device)
+        given = data if isinstance(data, Tensor) else create.tensor(data)
+        super().__init__(given.data, requires_grad, given.device)
+        self.version = given.version           # memory is shared, and so is the mutation check
 
     def __repr__(self) -> str:
         return "Parameter " + super().__repr__()
@@ -100,7 +102,11 @@ class Module:
     # ------------------------------------------------------------------------------------------ finding
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules that are attributes of this one."""
+        """The modules that are attributes of this one, each once."""
+        return _once(self._children())
+
+    def _children(self) -> Iterator[tuple[str, Module]]:
+        """Names and modules; one that is shared comes under each of its names."""
         return ((name, v) for name, v in vars(self).items() if isinstance(v, Module))
 
     def children(self) -> Iterator[Module]:
@@ -117,7 +123,7 @@ class Module:
 
     def _walk(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         yield prefix, self
-        for name, child in self.named_children():
+        for name, child in self._children():
             yield from child._walk(f"{prefix}.{name}" if prefix else name)
 
     def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
@@ -208,14 +214,9 @@ class Module:
 
     def to(self, target: Any) -> Module:
         """Move to a device (`"cuda"`), or cast floats to a dtype (`mg.float64`), in place. Gradients go along."""
-        onto, dtype = None, None
-        try:
-            dtype = None if isinstance(target, Device) else np.dtype(target)
-        except TypeError:                      # no dtype of that name: a device, or DeviceError
-            onto = device(target)
-        if isinstance(target, Device):
-            onto = target
-        elif dtype is not None and dtype.kind != "f":
+        where = tape.destination(target)
+        onto, dtype = (where, None) if isinstance(where, Device) else (None, where)
+        if dtype is not None and dtype.kind != "f":
             raise DTypeError(f"parameters are floats, and cannot become {dtype}")
         for t in {id(t): t for _, t in self._held()}.values():
             for x in (t, t.grad):
@@ -234,7 +235,7 @@ class Module:
 
     def _tree(self) -> str:
         lines = [f"  {name}: {child._tree()}  # {_count(child):,}".replace("\n", "\n  ")
-                 for name, child in self.named_children()]
+                 for name, child in self._children()]
         head = f"{type(self).__name__}({self.extra_repr()}"
         return "\n".join([head, *lines, ")"]) if lines else head + ")"
 
@@ -248,7 +249,7 @@ class ModuleList(Module):
 
     def append(self, module: Module) -> ModuleList:
         """One module more at the end."""
-        setattr(self, str(len(self)), module)
+        setattr(self, str(len(self)), _module(self, module))
         return self
 
     def extend(self, modules: Any) -> ModuleList:
@@ -261,16 +262,16 @@ class ModuleList(Module):
         n = len(self)
         if not -n <= index < n:
             raise IndexError(f"module {index} of {n}")
-        setattr(self, str(index % n), module)
+        setattr(self, str(index % n), _module(self, module))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.children())
+        return sum(1 for _ in self._children())
 
     def __iter__(self) -> Iterator[Module]:
-        return self.children()
+        return (m for _, m in self._children())
 
     def __getitem__(self, index: int | slice) -> Any:
-        found = list(self.children())[index]
+        found = list(self)[index]
         return found if isinstance(found, Module) else type(self)(found)
 
 
@@ -288,23 +289,23 @@ class ModuleDict(Module):
     def __setitem__(self, name: str, module: Module) -> None:
         if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
             raise MinigradError(f"{name!r} cannot name a module: not text, empty, dotted, or a method's name")
-        setattr(self, name, module)
+        setattr(self, name, _module(self, module))
 
     def __getitem__(self, name: str) -> Module:
-        return dict(self.named_children())[name]
+        return dict(self._children())[name]
 
     def __delitem__(self, name: str) -> None:
         self[name]
         delattr(self, name)
 
     def __contains__(self, name: object) -> bool:
-        return name in dict(self.named_children())
+        return name in dict(self._children())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.children())
+        return sum(1 for _ in self._children())
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self.named_children())
+        return (name for name, _ in self._children())
 
     def keys(self) -> Iterator[str]:
         """The names, in the order in which they were set."""
@@ -312,11 +313,22 @@ class ModuleDict(Module):
 
     def values(self) -> Iterator[Module]:
         """The modules."""
-        return self.children()
+        return (m for _, m in self._children())
 
     def items(self) -> Iterator[tuple[str, Module]]:
         """Names and modules."""
-        return self.named_children()
+        return self._children()
+
+
+def _module(holder: Module, value: Any) -> Module:
+    """A module, as it is.  Raises TypeError for another value, which would be neither called nor trained."""
+    if isinstance(value, Module):
+        return value
+    what = getattr(value, "__name__", type(value).__name__)
+    made = isinstance(value, type) and issubclass(value, Module)
+    raise TypeError(describe(f"{type(holder).__name__} holds modules, and {what} is none.",
+                             fix=f"nn.{what}(), an object of the class" if made else
+                                 "a layer (nn.Tanh() for tanh), or a Module whose forward calls it"))
 
 
 def _once(pairs: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -333,7 +345,9 @@ def _count(module: Module) -> int:
 
 
 def _host(value: Any) -> np.ndarray:
-    return value.device.numpy(value.data) if isinstance(value, Tensor) else np.asarray(value)
+    if isinstance(value, Tensor):
+        return value.device.numpy(value.data)
+    return np.asarray(value.detach() if hasattr(value, "detach") else value)           # a parameter of PyTorch
 
 
 def _overwrite(tensor: Tensor, host: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from ..create import ones, zeros
 from ..errors import ShapeError, describe
 from ..tensor import Tensor, touch
 from . import functional as F
+from .checks import tensors
 from .module import Module, Parameter
 
 
@@ -20,7 +21,8 @@ class LayerNorm(Module):
 
     def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
                  bias: bool = True) -> None:
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = ((int(normalized_shape),) if isinstance(normalized_shape, (int, np.integer))
+                                 else tuple(normalized_shape))
         self.eps = eps
         self.weight = Parameter(ones(self.normalized_shape)) if elementwise_affine else None
         self.bias = Parameter(zeros(self.normalized_shape)) if elementwise_affine and bias else None
@@ -59,6 +61,7 @@ class BatchNorm1d(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, C) or (B, C, T) -> the same shape"""
+        tensors(type(self).__name__, x=x)
         if x.ndim not in self.dimensions or x.shape[1] != self.num_features:
             raise ShapeError(describe(f"{type(self).__name__}({self.num_features}) cannot take {tuple(x.shape)}.",
                                       x=x._made(), fix=f"x is (B, {self.num_features}) or (B, {self.num_features}, "

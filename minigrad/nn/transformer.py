@@ -16,6 +16,7 @@ from ..ops_more import gelu
 from ..tensor import Tensor, no_grad
 from . import init, masks
 from .attention import MultiheadAttention, kept
+from .checks import tensors
 from .fused.attention_block import attention_block
 from .fused.feed_forward import feed_forward
 from .gpu.attention_block import attention_block as attention_block_on_device
@@ -64,6 +65,7 @@ class _Layer(Module):
     def _attention(self, x: Tensor, memory: Tensor | None, attn: MultiheadAttention, norm: LayerNorm, dropout: Dropout,
                    mask: Tensor | None, padding: Tensor | None, is_causal: bool, whose: str) -> Tensor:
         """Attention of x to a memory, or to itself, with residual and norm.  whose: the masks, for errors."""
+        tensors(type(self).__name__, input=x, **({} if memory is None else {"memory": memory}))
         seen, first = x if memory is None else memory, self.batch_first and x.ndim == 3
         words: dict[str, Any] = {}
         if is_causal and mask is None:
@@ -208,6 +210,9 @@ class _Stack(Module):
 class TransformerEncoder(_Stack):
     """Encoder layers one after another.  src (T, B, E) -> (T, B, E)."""
 
+    def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        super().__init__(encoder_layer, num_layers, norm)
+
     def forward(self, src: Tensor, mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None,
                 is_causal: bool = False) -> Tensor:
         """src (T, B, E); masks as MultiheadAttention takes them -> (T, B, E)"""
@@ -221,6 +226,9 @@ class TransformerEncoder(_Stack):
 
 class TransformerDecoder(_Stack):
     """Decoder layers one after another.  tgt (S, B, E), memory (T, B, E) -> (S, B, E)."""
+
+    def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        super().__init__(decoder_layer, num_layers, norm)
 
     @no_grad()
     def step(self, x: Tensor, memory: Tensor, cache: list[DecoderCache] | None = None,

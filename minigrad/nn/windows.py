@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from ..create import zeros
+from ..ops_windows import _pair
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -12,13 +13,16 @@ from .module import Module, Parameter
 
 
 class Convolution(Module):
-    """What both convolutions share: weight (out, in, *window), bias (out), uniform in +-1 / sqrt(in window)."""
+    """What both convolutions share: weight (out, in, *window), bias (out), uniform in +-1 / sqrt(in window).
+
+    No dilation and no groups, which stand before bias in PyTorch: so bias goes by its name.
+    """
 
     axes = 1
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, ...],
-                 stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, bias: bool = True) -> None:
-        window = (kernel_size,) * self.axes if isinstance(kernel_size, int) else tuple(kernel_size)
+                 stride: int | tuple[int, ...] = 1, padding: int | tuple[int, ...] = 0, *, bias: bool = True) -> None:
+        window = _pair(kernel_size, self.axes)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, window
         self.stride, self.padding = stride, padding
         bound = 1 / math.sqrt(in_channels * math.prod(window))

@@ -105,8 +105,12 @@ def test_a_target_outside_of_the_classes_is_never_read_as_another_class(device, 
 
 def test_targets_of_another_shape_or_type_are_errors():
     """Logits (B, T, V) with targets (B, T) is the common mistake: classes are axis 1."""
-    with pytest.raises(ShapeError, match="classes are axis 1"):
-        F.cross_entropy(mg.zeros(2, 7, 3), mg.zeros(2, 7, dtype="int64"))
+    logits, target = mg.zeros(2, 7, 3), mg.zeros(2, 7, dtype="int64")
+    with pytest.raises(ShapeError, match=r"classes are axis 1; here logits.reshape\(-1, 3\), target.reshape\(-1\)$"):
+        F.cross_entropy(logits, target)
+    assert F.cross_entropy(logits.reshape(-1, 3), target.reshape(-1)).shape == ()
+    with pytest.raises(ShapeError, match="classes are axis 1$"):
+        F.cross_entropy(mg.zeros(2, 3), mg.zeros(3, dtype="int64"))
     with pytest.raises(DTypeError, match="float32"):
         F.cross_entropy(mg.zeros(2, 3), mg.zeros(2))
     with pytest.raises(ValueError, match="'average'"):

@@ -138,3 +138,88 @@ def test_layers_print_their_settings_and_their_parameters():
         "Sequential(\n  0: Embedding(9, 4, padding_idx=0)  # 36\n  1: LayerNorm((4,), eps=1e-05)  # 8\n"
         "  2: GELU(approximate='none')  # 0\n  3: Dropout(p=0.1)  # 0\n"
         "  4: Conv1d(4, 2, kernel_size=(3,), stride=1, padding=0)  # 26\n)  # 70 parameters")
+
+
+def test_what_is_no_module_is_refused_where_modules_are_listed():
+    """A function among layers was left out without a word: the network had no tanh, and was linear."""
+    for wrong, fix in ((F.tanh, "nn.Tanh"), (nn.Tanh, r"nn.Tanh\(\)"), (3, "a layer"), (None, "a layer")):
+        with pytest.raises(TypeError, match=rf"holds modules, and (.|\n)*{fix}"):
+            nn.Sequential(nn.Linear(2, 3), wrong, nn.Linear(3, 1))
+        with pytest.raises(TypeError, match="ModuleDict holds modules"):
+            nn.ModuleDict({"a": wrong})
+        with pytest.raises(TypeError, match="ModuleList holds modules"):
+            nn.ModuleList([nn.Linear(1, 1)])[0] = wrong
+
+
+@pytest.mark.parametrize("padding", [5, -6])
+def test_a_padding_id_outside_of_the_table_is_refused(padding):
+    """Taken modulo the table's size it would freeze the row of a word."""
+    for call in (lambda: nn.Embedding(5, 3, padding_idx=padding),
+                 lambda: F.embedding(mg.tensor([0]), mg.ones(5, 3), padding)):
+        with pytest.raises(mg.IndexRangeError, match=f"padding_idx={padding} is outside of a table of 5 rows"):
+            call()
+
+
+def test_a_parameter_sees_writes_into_the_tensor_that_it_was_made_of(device):
+    """They share memory: a gradient computed from overwritten values would be wrong in silence."""
+    t = mg.tensor([3.0, 4.0], device=device)
+    p = nn.Parameter(t)
+    y = (p * p).sum()
+    t.zero_()
+    with pytest.raises(mg.InplaceError, match="was overwritten"):
+        y.backward()
+
+
+def test_a_convolution_takes_no_dilation_in_the_place_of_its_bias():
+    """PyTorch's sixth argument is the dilation: taken for the bias it would be ignored in silence."""
+    with pytest.raises(TypeError, match="positional"):
+        nn.Conv2d(3, 8, 3, 1, 1, 2)
+    assert nn.Conv1d(3, 8, np.int64(3), bias=False).kernel_size == (3,)
+
+
+def test_a_shared_layer_is_one_child_and_two_places_of_a_list():
+    """children() gives it once, as PyTorch does; a list that holds it twice calls it twice."""
+    layer = nn.Linear(2, 2)
+    twice = nn.Sequential(layer, nn.Tanh(), layer)
+    assert len(list(twice.children())) == 2 and len(twice) == 3 and twice[2] is layer
+    assert list(twice.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    x = mg.ones(1, 2)
+    assert twice(x).tolist() == layer(layer(x).tanh()).tolist()
+
+
+def test_a_state_may_hold_parameters_of_pytorch():
+    """dict(model.named_parameters()): they require a gradient, which NumPy refuses."""
+    torch = pytest.importorskip("torch")
+    theirs, ours = torch.nn.Linear(2, 3), nn.Linear(2, 3)
+    ours.load_state_dict(dict(theirs.named_parameters()))
+    assert ours.weight.tolist() == theirs.weight.tolist()
+
+
+def test_a_layer_names_an_array_that_is_no_tensor():
+    """NumPy's array.data is memory: what came of it was an attribute error."""
+    a = np.ones((2, 4), np.float32)
+    attend = nn.MultiheadAttention(4, 2)
+    for layer in (nn.BatchNorm1d(4), nn.TransformerEncoderLayer(4, 2, 8), lambda x: attend(x, x, x)):
+        with pytest.raises(TypeError, match="takes Tensors, and its .* is of type ndarray"):
+            layer(a)
+
+
+def test_a_window_has_a_number_for_each_direction():
+    """padding="same" and a third number are not there."""
+    for options in ({"padding": "same"}, {"stride": (1, 2, 3)}, {"stride": 1.5}):
+        with pytest.raises(ShapeError, match="a kernel, stride or padding is a whole number, or 2 of them"):
+            nn.Conv2d(1, 1, 2, **options)(mg.ones(1, 1, 4, 4))
+    with pytest.raises(ShapeError, match="or 1 of them"):
+        nn.Conv1d(1, 1, (2, 2))
+
+
+def test_a_linear_layer_that_cannot_take_its_input_says_which_it_is_and_what_it_takes(device):
+    """Which of six layers? `matmul cannot join (2, 4) and (5, 2)` does not tell, and to transpose is no repair."""
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.Linear(5, 2)).to(device), mg.zeros(2, 3, device=device)
+    with pytest.raises(mg.ShapeError) as caught:
+        model(x)
+    head, *lines = str(caught.value).split("\n")
+    assert head == "Linear(5, 2) cannot take (2, 4)."
+    assert [line.split(":")[0].strip() for line in lines] == ["x", "fix"] and lines[-1].endswith("x is (..., 5)")
+    with pytest.raises(mg.ShapeError, match=r"Linear\(3, 4\) cannot take \(\)"):
+        nn.Linear(3, 4).to(device)(mg.zeros((), device=device))

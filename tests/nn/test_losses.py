@@ -13,6 +13,7 @@ from minigrad.nn import functional as F
 from .test_functional import both, torch_f
 
 REDUCTIONS = ["mean", "sum", "none"]
+INF, NAN = np.inf, np.nan
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -131,6 +132,44 @@ def test_cross_entropy_with_all_its_options_is_pytorchs(device, rng, shape, weig
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("row", [[NAN, 1, 2], [0, 1, NAN], [NAN, NAN, NAN], [INF, 1, 2], [0, INF, INF], [-INF, 1, 2],
+                                 [3, -INF, -INF]], ids=str)
+def test_an_ignored_row_counts_nothing_whatever_stands_in_it(device, row, dtype, smoothing, reduction):
+    """Padding. PyTorch's gradient of such a row is NaN where its softmax is; a row of -inf alone is ours: zeros."""
+    torch = pytest.importorskip("torch")
+    x, y = np.array([row, [1, 2, 3]], dtype), np.array([-100, 2])
+    a = torch.tensor(x, requires_grad=True)
+    want = torch_f().cross_entropy(a, torch.tensor(y), reduction=reduction, label_smoothing=smoothing)
+    want.sum().backward()
+    for fused in (True, False):
+        b = mg.tensor(x, device=device, requires_grad=True)
+        loss = F.cross_entropy(b, mg.tensor(y, device=device), None, -100, reduction, smoothing, fused=fused)
+        loss.sum().backward()
+        np.testing.assert_allclose(loss.detach().cpu().numpy(), want.detach().numpy(), rtol=1e-6)
+        got = b.grad.cpu().numpy()
+        np.testing.assert_allclose(got[1], a.grad.numpy()[1], rtol=1e-5, atol=1e-7)
+        assert np.isnan(got).any(1).tolist() == np.isnan(a.grad.numpy()).any(1).tolist()
+
+
+@pytest.mark.parametrize("at", [0, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_nan_among_the_logits_is_a_nan_in_the_loss_and_the_gradient(device, at, dtype):
+    """At the class or beside it, in every form: a finite loss would hide that a run has gone wrong."""
+    x = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], dtype)
+    x[0, at] = NAN
+    for options in ({}, {"fused": False}, {"label_smoothing": 0.1}):
+        a = mg.tensor(x, device=device, requires_grad=True)
+        loss = F.cross_entropy(a, mg.tensor([0, 1], device=device), reduction="none", **options)
+        gradient = mg.grad(loss.sum(), [a], retain_graph=True)[0].cpu().numpy()
+        assert np.isnan(loss.detach().cpu().numpy()).tolist() == [True, False]
+        assert np.isnan(gradient).all(1).tolist() == [True, False] and np.isfinite(gradient[1]).all()
+        second = mg.grad(loss.sum(), [a], create_graph=True)[0].detach().cpu().numpy()
+        assert np.isnan(second).all(1).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3)])
 def test_cross_entropy_of_probabilities_with_weights_and_smoothing_is_pytorchs(device, rng, shape, reduction):
     """The other kind of target has the same options."""
@@ -171,3 +210,47 @@ def test_half_the_squared_error_has_the_decks_gradient(device):
     h, t = mg.tensor([1.0, -2.0], requires_grad=True, device=device), mg.tensor([0.5, 1.0], device=device)
     F.mse_loss(h, t, "sum", half=True).backward()
     assert h.grad.tolist() == [0.5, -3.0]
+
+
+@pytest.mark.parametrize("wrong", [[1, 0], np.array([1, 0]), 1], ids=["list", "array", "number"])
+def test_what_is_no_tensor_is_named_with_its_argument(device, wrong):
+    """Not an attribute of a list, nor two devices: mg.tensor(target) is missing."""
+    x = mg.ones(2, 3, device=device)
+    for name, call in (("cross_entropy", lambda: F.cross_entropy(x, wrong)), ("nll_loss", lambda: F.nll_loss(x, wrong)),
+                       ("mse_loss", lambda: F.mse_loss(x, wrong)), ("kl_div", lambda: F.kl_div(x, wrong))):
+        with pytest.raises(TypeError, match=f"{name} takes Tensors, and its target is of type"):
+            call()
+    for name, call in (("embedding", lambda: F.embedding(wrong, x)), ("one_hot", lambda: F.one_hot(wrong))):
+        with pytest.raises(TypeError, match=f"{name} takes Tensors, and its input is of type"):
+            call()
+    with pytest.raises(mg.DTypeError, match="one_hot of ids, which are integers, and these are float32"):
+        F.one_hot(x)
+
+
+def test_the_mean_over_no_examples_is_nan_for_probabilities_too(device):
+    """As for class ids, and as in PyTorch: 0 would look like a perfect model."""
+    x = mg.zeros(0, 3, device=device)
+    assert np.isnan(F.cross_entropy(x, x).item())
+    assert np.isnan(F.cross_entropy(x, mg.zeros(0, dtype=np.int64, device=device)).item())
+
+
+def test_probabilities_are_asked_for_and_a_share_is_a_share():
+    """Logits in the place of probabilities gave a loss below 0; a smoothing of 1.5 weights the wrong classes."""
+    x, y = mg.tensor([0.5, 1.5]), mg.tensor([1.0, 0.0])
+    with pytest.raises(ValueError, match="takes probabilities, and one is 1.5(.|\\n)*with_logits"):
+        F.binary_cross_entropy(x, y)
+    assert np.isnan(F.binary_cross_entropy(mg.tensor([0.5, np.nan]), y).item())
+    for share in (1.5, -0.1):
+        with pytest.raises(ValueError, match="label_smoothing is a share from 0 to 1"):
+            F.cross_entropy(mg.zeros(2, 3), mg.tensor([0, 1]), label_smoothing=share)
+
+
+def test_a_weight_is_a_tensor_on_the_device_of_the_logits(device):
+    """A list has no shape, and weights of a class stay on the host when the model is moved."""
+    x, y = mg.zeros(2, 3, device=device), mg.tensor([0, 1], device=device)
+    other = "cpu" if device != "cpu" else "strict"
+    for loss in (F.cross_entropy, F.nll_loss):
+        with pytest.raises(TypeError, match="its weight is of type list"):
+            loss(x, y, [1.0, 2.0, 3.0])
+        with pytest.raises(mg.DeviceError, match="joins values on"):
+            loss(x, y, mg.ones(3, device=other))

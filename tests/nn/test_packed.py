@@ -150,3 +150,12 @@ def test_clipping_is_found_where_pytorch_has_it():
     """torch.nn.utils.clip_grad_norm_"""
     assert nn.utils.clip_grad_norm_ is mg.optim.clip_grad_norm_
     assert nn.utils.clip_grad_value_ is mg.optim.clip_grad_value_
+
+
+def test_sequences_may_come_from_a_generator(device):
+    """Read once for their lengths, it would be empty when they are joined."""
+    rows = [mg.tensor([1.0, 2.0], device=device), mg.tensor([3.0], device=device)]
+    assert ours.pad_sequence(r for r in rows).tolist() == [[1.0, 3.0], [2.0, 0.0]]
+    assert ours.pack_sequence(r for r in rows).batch_sizes.tolist() == [2, 1]
+    with pytest.raises(mg.ShapeError, match="no sequences"):
+        ours.pad_sequence([])

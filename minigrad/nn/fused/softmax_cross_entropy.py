@@ -28,7 +28,7 @@ def softmax_cross_entropy(xp: Any, x: Any, scale: Any, *, place: Any) -> Any:
     """l_i = s_i (log sum e^(x_i) - x_i,c);  dx = g s (softmax x - [c])
 
     x (N, V), scale (N) is s (no gradient), place = (0 ... N - 1, c), checked by the caller -> (N).  A row with s = 0
-    gives 0.
+    gives 0 whatever stands in it, and has the gradient 0 softmax x: NaN where there is one, as in PyTorch.
     """
     if xp is np and x.size:
         return _on_host(x, scale, place)
@@ -36,15 +36,15 @@ def softmax_cross_entropy(xp: Any, x: Any, scale: Any, *, place: Any) -> Any:
         return _by_kernels(k, xp, x, scale, place[1])
     shape = x.shape
     lse = _under(xp, logsumexp, x, axis=-1, keepdims=True)
-    lse = xp.where(lse > -np.inf, lse, xp.zeros_like(lse))     # a row of -inf: softmax 0, and -inf minus -inf is NaN
-    picked = _under(xp, getitem, x, index=place)
-    picked = xp.where(scale != 0, picked, xp.zeros_like(picked))
+    lse = xp.where(lse != -np.inf, lse, xp.zeros_like(lse))    # a row of -inf: softmax 0, and -inf minus -inf is NaN
+    loss = xp.squeeze(lse, -1) - _under(xp, getitem, x, index=place)
+    loss = xp.where(scale != 0, loss, xp.zeros_like(loss)) * scale
 
     def vjp(g: Any) -> Any:
         share = g * scale
         hit = _under(xp, put, share, index=place, shape=shape)
         return xp.exp(x - lse) * xp.expand_dims(share, -1) - hit, None
-    return (xp.squeeze(lse, -1) - picked) * scale, vjp
+    return loss, vjp
 
 
 def _on_host(x: np.ndarray, scale: np.ndarray, place: Any) -> Any:
@@ -69,8 +69,9 @@ def _on_host(x: np.ndarray, scale: np.ndarray, place: Any) -> Any:
             np.exp(part, out=part)
             np.dot(part, ones, out=sums[a:a + step])
         sums[sums == 0] = 1                    # a row of -inf: e is 0, and so is its gradient
-        loss = np.log(sums) + top[:, 0] - np.where(scale != 0, picked, 0)
-    loss = loss * scale
+        loss = np.log(sums) + top[:, 0] - np.where(scale != 0, picked, 0)      # no inf minus inf: NumPy would warn
+        loss[scale == 0] = 0
+    loss *= scale
 
     def vjp(g: np.ndarray) -> Any:
         share = g * scale

@@ -82,14 +82,17 @@ def pad_sequence(sequences: Sequence[Tensor], batch_first: bool = False, padding
                  padding_side: str = "right") -> Tensor:
     """Sequences (T_b, *) -> one tensor (T, B, *), or (B, T, *) with batch_first, filled up behind (or before) each.
 
-    Raises ShapeError where sizes other than the length differ.
+    Raises ShapeError where sizes other than the length differ, or of no sequences.
     """
     if padding_side not in ("right", "left"):
         raise ValueError(f"padding_side is 'right' or 'left', not {padding_side!r}")
-    n = np.array([len(s) for s in sequences])
+    rows = list(sequences)                     # a generator is read once
+    if not rows:
+        raise ShapeError("pad_sequence of no sequences")
+    n = np.array([len(s) for s in rows])
     t = np.concatenate([np.arange(k) + (n.max() - k if padding_side == "left" else 0) for k in n])
     places = t, np.repeat(np.arange(len(n)), n)
-    y = _spread(concatenate(sequences), places, (int(n.max()), len(n)), n, padding_value, padding_side == "left")
+    y = _spread(concatenate(rows), places, (int(n.max()), len(n)), n, padding_value, padding_side == "left")
     return swapaxes(y, 0, 1) if batch_first else y
 
 
@@ -103,7 +106,8 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = F
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Sequences (T_b, *) -> packed."""
-    return pack_padded_sequence(pad_sequence(sequences), [len(s) for s in sequences], False, enforce_sorted)
+    rows = list(sequences)
+    return pack_padded_sequence(pad_sequence(rows), [len(s) for s in rows], False, enforce_sorted)
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
