@@ -15,7 +15,7 @@ from ..ops import concatenate, matmul, softmax, squeeze, swapaxes, unsqueeze, wh
 from ..tensor import Tensor, no_grad
 from . import functional as F
 from . import init, masks
-from .checks import tensors
+from .inputs import tensors
 from .fused.attention import attention
 from .gpu.attention import attention as on_device
 from .kv_cache import Cache, Memory, take

@@ -14,7 +14,7 @@ from ..ops_select import dropout as _dropout
 from ..ops_windows import avg_pool2d, conv1d, conv2d, max_pool2d
 from ..tensor import Tensor, touch
 from .attention import scaled_dot_product_attention
-from .checks import tensors
+from .inputs import tensors
 from .fused.embedding import rows_of
 from .fused.layer_norm import layer_norm as _layer_norm
 from .losses import (

@@ -14,7 +14,7 @@ from .. import tensor as tape
 from ..backend import Device, cpu
 from ..errors import DTypeError, IndexRangeError, ShapeError, describe
 from ..tensor import Tensor
-from .checks import tensors
+from .inputs import tensors
 from .fused.softmax_cross_entropy import softmax_cross_entropy
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cosine_similarity",

@@ -9,7 +9,7 @@ from ..create import ones, zeros
 from ..errors import ShapeError, describe
 from ..tensor import Tensor, touch
 from . import functional as F
-from .checks import tensors
+from .inputs import tensors
 from .module import Module, Parameter
 
 

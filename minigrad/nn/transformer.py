@@ -16,7 +16,7 @@ from ..ops_more import gelu
 from ..tensor import Tensor, no_grad
 from . import init, masks
 from .attention import MultiheadAttention, kept
-from .checks import tensors
+from .inputs import tensors
 from .fused.attention_block import attention_block
 from .fused.feed_forward import feed_forward
 from .gpu.attention_block import attention_block as attention_block_on_device

@@ -24,6 +24,7 @@ from ..tensor import Tensor, touch
 _PIECE = 16384                                 # elements: six arrays of 64 kB stay in the second-level cache
 _ALIGNED = 64                                  # elements: with kernels a parameter begins at a multiple of 256 bytes
 _AT_ONCE, _THREADS = 16, 256                   # parameters of a launch (adam.cu), threads of a block
+_AT_LEAST_0 = ("lr", "momentum", "weight_decay", "eps", "alpha", "lr_decay", "initial_accumulator_value")
 
 
 class _Flat:
@@ -138,7 +139,8 @@ class _Flat:
 class Optimizer:
     """The base: groups of parameters with their settings, flat buffers, state_dict.
 
-    params: Parameters, or dicts {"params": ..., "lr": ...} as in PyTorch.
+    params: Parameters, or dicts {"params": ..., "lr": ...} as in PyTorch; one that needs no gradient is never updated.
+    Raises MinigradError for what is no list of leaves, and ValueError for a setting outside of PyTorch's range for it.
     """
 
     state_names: tuple[str, ...] = ()
@@ -151,16 +153,21 @@ class Optimizer:
             cls.kernel = None
 
     def __init__(self, params: Iterable[Any], **defaults: Any) -> None:
-        groups = list(params)
+        groups = _listed(params)
         groups = groups if groups and isinstance(groups[0], dict) else [{"params": groups}]
-        self.param_groups = [{**defaults, **g, "params": list(g["params"])} for g in groups]
+        self.param_groups = [{**defaults, **g, "params": _listed(g["params"])} for g in groups]
         everything = [p for g in self.param_groups for p in g["params"]]
         if not everything:
             raise MinigradError("an optimiser needs parameters, and the list is empty")
         for p in everything:
-            if not isinstance(p, Tensor) or not p.is_leaf:
-                raise MinigradError(describe(f"an optimiser trains leaves, and got {type(p).__name__}.",
+            if not isinstance(p, Tensor):
+                raise MinigradError(describe(f"an optimiser trains tensors, and got {type(p).__name__}.",
                                              fix="pass model.parameters()"))
+            if not p.is_leaf:
+                raise MinigradError(describe(f"an optimiser trains leaves, and this {tuple(p.shape)} was computed.",
+                                             made_at=p._made(), fix="pass model.parameters(), or nn.Parameter(...)"))
+        for group in self.param_groups:
+            _check_settings(group)
         if len({id(p) for p in everything}) < len(everything):
             raise MinigradError("a parameter is listed twice")
         self._flats = [self._lay_out(g["params"]) for g in self.param_groups]
@@ -306,6 +313,27 @@ class Optimizer:
         sizes = [sum(p.data.size for p in g["params"]) for g in self.param_groups]
         options = [", ".join(f"{n}={v}" for n, v in g.items() if n != "params") for g in self.param_groups]
         return "\n".join(f"{type(self).__name__}({o})  # {n:,} parameters" for o, n in zip(options, sizes, strict=True))
+
+
+def _listed(params: Any) -> list[Any]:
+    """What was passed as parameters, as a list: one tensor would be taken apart into its rows."""
+    if isinstance(params, Tensor):
+        raise MinigradError(describe("an optimiser takes a list of parameters, and got one tensor.", fix="pass [p]"))
+    if not isinstance(params, Iterable):
+        raise MinigradError(describe(f"an optimiser takes a list of parameters, and got {type(params).__name__}.",
+                                     fix="pass model.parameters()"))
+    return list(params)
+
+
+def _check_settings(group: Mapping[str, Any]) -> None:
+    """Raises ValueError for what would climb the loss, or divide by zero, in silence. NaN is outside of every range."""
+    for name in _AT_LEAST_0:
+        if name in group and not group[name] >= 0:
+            raise ValueError(f"{name} is at least 0, not {group[name]}")
+    if "rho" in group and not 0 <= group["rho"] <= 1:
+        raise ValueError(f"rho is in [0, 1], not {group['rho']}")
+    if "betas" in group and not (len(group["betas"]) == 2 and all(0 <= b < 1 for b in group["betas"])):
+        raise ValueError(f"betas are two numbers in [0, 1), not {group['betas']}")
 
 
 def _host(value: Any) -> np.ndarray:
