@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from autograder import clones, downloads, entries, pick, roster, times
-from autograder.course import Course, read_record, write_atomically
+from autograder.course import CONFIG, Course, read_record, write_atomically
 from autograder.downloads import File, HandIn
 from autograder.errors import AutograderError, UnknownName
 from autograder.sheet import TIMESTAMP
 
 FORMATS = ("auto", "exchange", "moodle", "canvas", "folder", "git")
 STATES = NEW, CHANGED, SAME, OLDER, LEFT = "new", "changed", "same", "older", "left out"
+OWN = "source", "release", "checks", "autograded", "feedback", "reports", "exports"      # what a course writes
 
 
 @dataclass
@@ -87,6 +88,7 @@ def collect(folder: str | Path, assignment: str, source: str | Path | None = Non
             stack.enter_context(course.lock())
         staging = stack.enter_context(_staging(course, dry_run=dry_run))
         found = list(_hand_ins(course, assignment, source, format, pattern, staging, where, got))
+        _refuse_assignments(course, source, found, got.format)
         due, known = _gradebook(course, assignment)
         if names:
             names.adopt(known)
@@ -136,6 +138,8 @@ def _hand_ins(course: Course, assignment: str, source: str | Path | None, format
     path = Path(source) if source is not None else None
     if path is not None and not path.exists():
         raise AutograderError(f"there is no '{source}' to collect from")
+    if path is not None and path.is_dir():
+        _refuse_own(path)
 
     def refuse(name: str, why: str) -> None:
         got.refused.append((name, why))
@@ -170,6 +174,23 @@ def _hand_ins(course: Course, assignment: str, source: str | Path | None, format
         reader = downloads.Reader(staging, where, refuse)
         made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         return downloads.hand_ins(kind, found, reader, pattern=pattern, assignment=assignment, made=made)
+
+
+def _refuse_own(path: Path) -> None:
+    """Raises AutograderError for a course's folder, or one in it that the course itself writes."""
+    here = path.resolve()
+    root = next((folder for folder in (here, *here.parents) if (folder / CONFIG).is_file()), None)
+    if root and (here == root or here.relative_to(root).parts[0] in OWN):
+        raise AutograderError(f"'{path}' belongs to the course itself, and holds no student's work: name a platform's "
+                              "zip, or a folder with a notebook or a folder for each student")
+
+
+def _refuse_assignments(course: Course, source: str | Path | None, found: list[HandIn], format: str) -> None:
+    """Raises AutograderError where several entries of a folder are called as assignments: these are no students."""
+    called = sorted({h.own for h in found} & set(course.assignments()))
+    if format == "folder" and len(called) > 1:
+        raise AutograderError(f"'{source}' has entries called {', '.join(called[:3])}, as the assignments are, where "
+                              "each should be a student's; nothing was collected")
 
 
 def _is_exchange(path: Path, assignment: str) -> bool:

@@ -65,15 +65,16 @@ class Grade:
 
 @dataclass
 class Exported:
-    """The files that were written, the grades, and what the instructor should know."""
+    """The files that were written, the grades of the class, how many scores were written, and what to know."""
 
     paths: list[Path]
     grades: list[Grade]
+    written: int                # a platform's table has only the students that it knows
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         count = {status: sum(g.status == status for g in self.grades) for status in (GRADED, PENDING, UNGRADED, ABSENT)}
-        return {"files": [str(p) for p in self.paths], "students": count, "notes": self.notes}
+        return {"files": [str(p) for p in self.paths], "students": count, "written": self.written, "notes": self.notes}
 
 
 def grades(course: Course, assignment: str, *, anonymous: bool = False) -> list[Grade]:
@@ -194,10 +195,11 @@ def export(folder: str | Path, assignment: str, format: str, *, out: Path | None
     # not beside the names: a folder of both would say who is who
     path = out or course.root / "exports" / f"{assignment}{'-anonymous' if anonymous else ''}{FORMATS[format]}"
     notes = _notes(found, pending=pending or format in ("csv", "json", "gradescope"))
+    written = sum(g.score is not None for g in found)
     if format == "gradescope":
         from autograder import gradescope
 
-        return Exported(gradescope.write(course, assignment, found, path, anonymous=anonymous), found, notes)
+        return Exported(gradescope.write(course, assignment, found, path, anonymous=anonymous), found, written, notes)
     if path.is_dir():
         raise AutograderError(f"'{path}' is a folder: name a file for --out")
     if format == "json":
@@ -209,11 +211,14 @@ def export(folder: str | Path, assignment: str, format: str, *, out: Path | None
         from autograder import export_lms
 
         who = [g for g in found if pending or g.status != PENDING]
-        table, more = export_lms.fill(format, assignment, who, template, column, roster) if template else (
-            export_lms.make(format, assignment, who, course), [])
-        notes += more
+        written = sum(g.score is not None for g in who)
+        if template:
+            table, written, more = export_lms.fill(format, assignment, who, template, column, roster)
+            notes += more
+        else:
+            table = export_lms.make(format, assignment, who, course)
         table.write(path)
-    return Exported([path], found, notes)
+    return Exported([path], found, written, notes)
 
 
 def _notes(found: Sequence[Grade], *, pending: bool) -> list[str]:

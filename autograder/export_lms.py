@@ -63,8 +63,8 @@ def make(format: str, assignment: str, grades: Sequence[Grade], course: Course) 
 
 
 def fill(format: str, assignment: str, grades: Sequence[Grade], template: Path, column: str | None,
-         roster: Path | None) -> tuple[Table, list[str]]:
-    """The platform's own table with the scores in it, and what does not fit; raises AutograderError."""
+         roster: Path | None) -> tuple[Table, int, list[str]]:
+    """The platform's own table with scores in it, how many, and what does not fit; raises AutograderError."""
     table = tables.read(template)
     names = rosters.read(roster) if roster else None
     if names:
@@ -77,12 +77,14 @@ def fill(format: str, assignment: str, grades: Sequence[Grade], template: Path, 
     found = _students(table, grades, names)
     twice = {s: n for s, n in Counter(g.id for g in found if g).items() if n > 1}
     notes = [f"'{s}' stands in {n} rows of the template, so none was filled in" for s, n in twice.items()]
+    written = 0
     for row, grade in zip(table.rows, found, strict=True):
         for i in chosen if not _is_points(row) else ():
             row[i] = harmless(row[i])
         if grade is None or grade.id in twice or grade.score is None:
             continue
         row[target] = number(grade.score).replace(".", ",") if comma else number(grade.score)
+        written += 1
         if comments is not None and (text := feedback(grade)):
             row[comments] = text
     there = {g.id for g in found if g}
@@ -90,7 +92,7 @@ def fill(format: str, assignment: str, grades: Sequence[Grade], template: Path, 
         notes.append(f"not in the template: {', '.join(missing[:8])}" + (
             f" and {len(missing) - 8} more" if len(missing) > 8 else "") + " (--roster maps names to ids)")
     notes += _points_differ(table, target, grades, canvas)
-    return table, notes
+    return table, written, notes
 
 
 def _is_points(row: Sequence[str]) -> bool:

@@ -18,18 +18,23 @@ SUFFIX = re.compile(r"(?:[ _.-]*\(\d+\)|[ _-]*(?:copy|kopie)\d*|[ _-]v?\d+|[ _-]
 
 
 def notebooks(course: Course, assignment: str) -> dict[str, set[str]]:
-    """The assignment's notebooks, each with the ids of its cells."""
+    """The assignment's notebooks, each with the ids of its cells that hold answers or tests.
+
+    Cells of other kinds, such as the imports, may have the same id in every assignment of a course.
+    """
     folder = course.release / assignment
     if not any(folder.glob("*.ipynb")):
         folder = course.source / assignment
     found = {}
     for path in sorted(folder.glob("*.ipynb")):
-        found[path.stem] = _cells(path)
+        cells = [c for c in submission.cells_of(path) if any(map(c["nbgrader"].get, ("grade", "solution", "task")))]
+        found[path.stem] = {c["grade_id"] for c in cells if c["grade_id"]}
     return found
 
 
 def _cells(path: Path) -> set[str]:
-    return {c["grade_id"] for c in submission.cells_of(path) if c["grade_id"]}
+    """What its cells are called; the cell's own id is left where an editor lost nbgrader's."""
+    return {name for c in submission.cells_of(path) for name in (c["grade_id"], c["id"]) if name}
 
 
 def names_of(name: str) -> list[str]:

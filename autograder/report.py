@@ -35,6 +35,8 @@ def make(folder: str | Path, assignment: str, *, out: str | Path | None = None, 
          anonymous: bool = False) -> Path:
     """Write the report of a course's assignment to `out`, by default DIR/reports/ASSIGNMENT.html; its path.
 
+    It counts whom `status` counts: a student whose folder is gone from `submitted` is left out, and `status` says so.
+    Where no folder is left at all, as in an archive, everybody counts who was graded.
     anonymous: pseudonyms for students. Raises AutograderError where nothing is graded.
     """
     from autograder import anonymous as names
@@ -47,6 +49,8 @@ def make(folder: str | Path, assignment: str, *, out: str | Path | None = None, 
     if not any(found.results(assignment).glob("*.json")):
         raise AutograderError(f"nothing of '{assignment}' is graded yet: autograder grade {found.shown} {assignment}")
     results = load_results(found.root, assignment)
+    left = set(summary.gone(found, assignment))
+    results = [r for r in results if str(r["student"]) not in left] or results
     name = f"{assignment}-anonymous.html" if anonymous else f"{assignment}.html"
     return write_report(results, out or found.root / "reports" / name, title=title, explain=explain,
                         work=work.load(found, assignment, [str(r["student"]) for r in results]),

@@ -237,9 +237,11 @@ class Worker:
                 self._control.settimeout(10)
                 socket.send_fds(self._control, [json.dumps(command).encode() + b"\n"], fds or [])
                 return self._answer(time.monotonic() + 10)
-            except (OSError, ValueError, EOFError) as e:
+            except BaseException as e:      # also Ctrl-C: closing asks this worker to kill
                 self._control.close()       # an answer that comes late must not be taken for the next one
-                raise SandboxError(f"the worker is gone ({type(e).__name__})") from None
+                if isinstance(e, OSError | ValueError | EOFError):
+                    raise SandboxError(f"the worker is gone ({type(e).__name__})") from None
+                raise
 
     def _answer(self, deadline: float) -> dict[str, Any]:
         line = b""

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from autograder import attempts, pipeline, record, sheet
+from autograder import attempts, pipeline, record, sheet, summary
 from autograder.assignment import CHECKS
 from autograder.course import Course, read_json
 from autograder.gradebook import read_template
@@ -30,7 +30,8 @@ from autograder.sheet import Sheet
 
 @dataclass(frozen=True)
 class AssignmentStatus:
-    """One assignment. Counts are of submissions; mean and median of the graded ones' scores, in the gradebook."""
+    """One assignment. Counts are of submissions; mean and median of the graded ones' scores, as StudentStatus has them.
+    """
 
     assignment: str
     submitted: int
@@ -44,12 +45,12 @@ class AssignmentStatus:
     median: float | None
     max_score: float | None
     last_graded: str | None     # ISO time, UTC
-    notes: list[str] = field(default_factory=list)      # what is no longer as it was when the course was made
+    notes: list[str] = field(default_factory=list)      # late penalties, who left, what is no longer as it was made
 
 
 @dataclass(frozen=True)
 class StudentStatus:
-    """One submission. `score` is the gradebook's, with points by hand and extra credit, without the late penalty."""
+    """One submission. `score` is the gradebook's, with points by hand and extra credit, less the late penalty."""
 
     student: str
     status: str                 # graded | waiting | changed | missing | unreadable | refused | error
@@ -102,7 +103,20 @@ def _assignment(course: Course, book: sqlite3.Connection, name: str) -> Assignme
         median=round(statistics.median(scores), 2) if scores else None,
         max_score=found.whole.points if found.whole else None,
         last_graded=max((str(r.get("started", "")) for r in results), default=None),
-        notes=record.differences(course, name))
+        notes=[*_notes(course, name, rows), *record.differences(course, name)])
+
+
+def _notes(course: Course, name: str, rows: list[StudentStatus]) -> list[str]:
+    """What explains why the numbers differ from the report's, or the count from the gradebook's."""
+    told = []
+    if late := sum(r.penalty > 0 and r.score is not None for r in rows):
+        told.append(f"{name}: late penalties took points from {late} of the scores, as in an export; the report counts "
+                    "without them")
+    if left := summary.gone(course, name):
+        names = ", ".join(left[:8]) + (f" and {len(left) - 8} more" if len(left) > 8 else "")
+        told.append(f"{name}: graded, and gone from submitted: {names}; not counted here, "
+                    "the gradebook and an export have the score still")
+    return told
 
 
 class _Found:
@@ -130,7 +144,8 @@ class _Found:
                                  row.get("timestamp"), row.get("late_hours", 0.0), 0)
         state = "changed" if self.changed(student, result) else str(result.get("status", "graded"))
         return StudentStatus(
-            student, state, row.get("score", result.get("score")), points, row.get("penalty", 0.0),
+            student, state, _less(row.get("score", result.get("score")), row.get("penalty", 0.0)), points,
+            row.get("penalty", 0.0),
             result.get("attempt"), result.get("attempts", {}).get("made"),
             result.get("submitted") or row.get("timestamp"), row.get("late_hours", 0.0), row.get("manual", 0),
             sorted({str(i.get("kind")) for i in result.get("incidents", [])}))
@@ -161,6 +176,11 @@ class _Found:
 
     def outdated(self, result: Mapping[str, Any]) -> bool:
         return result.get("checks_hash") != self.checks_hash or result.get("limits") != self.limits
+
+
+def _less(score: float | None, penalty: float) -> float | None:
+    """What an export gives: the score less the late penalty, never below 0."""
+    return None if score is None else round(max(0.0, score - penalty), 2)
 
 
 # ----- The gradebook, by SQL

@@ -13,7 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autograder.course import Course
 
 VERSION = 1
 Result = Mapping[str, Any]
@@ -326,6 +329,13 @@ def load_results(course_dir: str | Path, assignment: str) -> list[dict[str, Any]
         found.append({"version": VERSION, "assignment": assignment, "student": path.stem, "status": "error",
                       "notes": [why], "score": 0.0, "max_score": 0.0, "cells": []} if why else result)
     return found
+
+
+def gone(course: Course, assignment: str) -> list[str]:
+    """Who was graded and has no folder in `submitted` any more: a student who left the class. Their results stay."""
+    there = set(course.students(assignment))
+    return sorted(p.stem for p in course.results(assignment).glob("*.json")
+                  if not p.name.startswith(".") and p.stem not in there)
 
 
 def _float(value: Any) -> float:

@@ -58,6 +58,7 @@ def values(net):
 def test_a_trajectory_is_pytorchs(device, rng, name, options):
     """30 steps in float64: any difference in the order of operations of a moment would show."""
     torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
     theirs = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)).double()
     ours = model().to(mg.float64)
     ours.load_state_dict(theirs.state_dict())
@@ -78,6 +79,7 @@ def test_a_trajectory_is_pytorchs(device, rng, name, options):
 def test_a_trajectory_of_replays_with_a_schedule_is_pytorchs(device, rng, name, options):
     """A rate, or a count of steps, that the graph froze would leave it at the fourth step."""
     torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
     theirs = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)).double()
     ours = model().to(mg.float64)
     ours.load_state_dict(theirs.state_dict())
@@ -280,11 +282,58 @@ def test_a_step_between_forward_and_backward_is_an_error():
 
 
 def test_what_cannot_be_trained_is_refused():
-    """Nothing, a computed tensor, one parameter twice."""
-    p = nn.Parameter(np.ones(2))
-    for wrong, message in (([], "empty"), ([p * 2], "leaves"), ([p, p], "twice"), (["p"], "str")):
+    """Nothing, a computed tensor, one parameter twice, a model or a tensor where a list belongs."""
+    p, net = nn.Parameter(np.ones(2)), nn.Linear(2, 2)
+    for wrong, message in (([], "empty"), ([p * 2], r"leaves, and this \(2,\) was computed"), ([p, p], "twice"),
+                           (["p"], "str"), (net, r"got Linear\.\n  fix: pass model\.parameters"),
+                           (nn.Sequential(net), "parameters"), (p, r"one tensor\.\n  fix: pass \[p\]"),
+                           ([{"params": p}], "one tensor"), ([{"params": net}], "Linear")):
         with pytest.raises(MinigradError, match=message):
             optim.SGD(wrong, lr=0.1)
+
+
+def test_a_frozen_parameter_may_be_listed_and_stays_as_it_is():
+    """As in PyTorch: fine-tuning passes all parameters, and freezes some."""
+    frozen, free = nn.Parameter(np.ones(2)), nn.Parameter(np.ones(2))
+    frozen.requires_grad = False
+    opt = optim.SGD([frozen, free], lr=0.5)
+    (frozen * free).sum().backward()
+    opt.step()
+    assert frozen.tolist() == [1.0, 1.0] and free.tolist() == [0.5, 0.5]
+
+
+OUT_OF_RANGE = [("SGD", {"lr": -1}), ("SGD", {"momentum": -0.9}), ("SGD", {"weight_decay": -0.1}),
+                ("Adagrad", {"lr_decay": -1}), ("Adagrad", {"initial_accumulator_value": -1}),
+                ("RMSprop", {"alpha": -1}), ("Adadelta", {"rho": 1.1}), ("Adadelta", {"rho": -0.1}),
+                ("Adam", {"lr": -1e-3}), ("Adam", {"eps": -1e-8}), ("Adam", {"betas": (1.0, 0.9)}),
+                ("Adam", {"betas": (0.9, -0.1)}), ("AdamW", {"lr": math.nan})]
+
+
+@pytest.mark.parametrize("name, options", OUT_OF_RANGE)
+def test_a_setting_outside_of_its_range_is_refused_where_pytorch_refuses_it(name, options):
+    """A negative rate climbs the loss, and a beta of 1 divides by zero: neither says so."""
+    (setting,) = options
+    p = nn.Parameter(np.ones(2))
+    with pytest.raises(ValueError, match=rf"^{setting} (is|are) "):
+        getattr(optim, name)([p], **options)
+    with pytest.raises(ValueError, match=rf"^{setting} (is|are) "):
+        getattr(optim, name)([{"params": [p], **options}])
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match="Invalid"):
+        getattr(torch.optim, name)([torch.nn.Parameter(torch.ones(2))], **options)
+
+
+def test_the_ends_of_the_ranges_are_legal():
+    """A schedule, too, may bring the rate to 0, and an optimiser be made while it is there."""
+    p = nn.Parameter(np.ones(2))
+    opt = optim.Adam([p], lr=0.0, betas=(0.0, 0.0), eps=0.0, weight_decay=0.0)
+    schedule = optim.LambdaLR(opt, lambda t: 0.0)
+    schedule.step()
+    p.sum().backward()
+    opt.step()
+    assert p.tolist() == [1.0, 1.0]
+    optim.Adadelta([p], lr=0, rho=1.0)
+    optim.Adadelta([p], rho=0.0)
 
 
 @pytest.mark.parametrize("norm_type", [2.0, 1.0, 3.0, math.inf])
@@ -317,6 +366,7 @@ def test_clipping_can_refuse_a_norm_that_is_not_finite():
 def test_a_state_of_pytorchs_continues_here(rng, name, options):
     """A checkpoint of PyTorch's after 5 steps, loaded here: the next 5 steps are the same."""
     torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
     theirs = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)).double()
     reference = getattr(torch.optim, name)(theirs.parameters(), **options)
     x, y = rng.standard_normal((7, 3)), rng.standard_normal((7, 2))

@@ -39,7 +39,6 @@ def command(folder: Path, assignment: str, kind: str, out: Path | None, template
     else:
         for path in did.paths[:1] if kind == "gradescope" else did.paths:
             click.echo(str(path))
-    graded = sum(g.score is not None for g in did.grades)
-    say(f"{counted(graded, 'score')} of {counted(len(did.grades), 'student')}")
+    say(f"{counted(did.written, 'score')} of {counted(len(did.grades), 'student')}")
     for note in did.notes:
         say(printable(note))

@@ -29,7 +29,8 @@ from autograder.errors import AutograderError, Busy
 from autograder.pick import choose, names_of
 from autograder.roster import read as read_roster
 from autograder.roster import safe_id
-from tests.autograder.grading_help import edit, solved
+from tests.autograder import several_help
+from tests.autograder.grading_help import CHECKOUT, edit, solved
 
 A = "01_mini"
 NOON = (2026, 11, 30, 12, 0, 0)
@@ -591,6 +592,52 @@ def test_several_notebooks_go_to_their_own_by_name_or_by_cells(tmp_path: Path) -
         "'x.ipynb' was taken as part1.ipynb, though it has no cell of this assignment"]
 
 
+def test_a_renamed_notebook_is_known_by_answers_and_tests_and_not_by_what_all_assignments_share(
+        rnn: Path, tmp_path: Path) -> None:
+    """Every assignment of the course has a cell `environment`: another assignment's notebook has it as well."""
+    other = (CHECKOUT / "exercises/02_ngram/02_ngram.ipynb").read_bytes()
+    right = json.dumps(solved(rnn, "03_rnn")).encode()
+    bare = json.loads(right)
+    for cell in bare["cells"]:
+        cell["metadata"] = {}           # an editor that keeps the cells' ids alone
+    said = "was taken as 03_rnn.ipynb"
+    got = collect(rnn, "03_rnn", pack(tmp_path / "x.zip", {
+        "ada/my work.ipynb": (right, NOON), "bob/02_ngram.ipynb": (other, NOON),
+        "cyd/02_ngram.ipynb": (other, NOON), "cyd/Untitled.ipynb": (right, NOON),
+        "dan/02_ngram.ipynb": (other, NOON), "dan/notes.ipynb": (b"{}", NOON),
+        "eve/plain.ipynb": (json.dumps(bare).encode(), NOON)}))
+    assert {r.student: (r.state, r.notes[0]) for r in got.rows} == {
+        "ada": (NEW, f"'my work.ipynb' {said}"),
+        "bob": (NEW, f"'02_ngram.ipynb' {said}, though it has no cell of this assignment"),
+        "cyd": (NEW, f"'Untitled.ipynb' {said}"),
+        "dan": (LEFT, "has no notebook of this assignment"),
+        "eve": (NEW, f"'plain.ipynb' {said}")}
+
+
+def test_a_courses_own_folders_are_no_submissions(
+        mini: Path, right: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given as a download, each assignment would become a student."""
+    before = content(mini)
+    for folder in (mini, mini / "source", mini / "release" / A, mini / "checks", mini / "source" / ".." / "release"):
+        assert main(["collect", str(mini), A, str(folder)]) == 2
+        assert capsys.readouterr().err.splitlines() == [
+            f"autograder: '{folder}' belongs to the course itself, and holds no student's work: name a platform's zip, "
+            "or a folder with a notebook or a folder for each student"]
+    several_help.write_several(mini)
+    elsewhere = tmp_path / "exercises"
+    for name in (A, several_help.A):
+        (elsewhere / name).mkdir(parents=True)
+        (elsewhere / name / f"{name}.ipynb").write_bytes(right)
+    with pytest.raises(AutograderError, match=f"has entries called {A}, {several_help.A}, as the assignments are"):
+        collect(mini, A, elsewhere)
+    assert {n for n in content(mini) if n.startswith("submitted")} == {n for n in before if n.startswith("submitted")}
+    # a download that lies in the course's folder is a download, and so is what an earlier collection could not place
+    for folder in (mini / "downloaded", mini / ".autograder/uncollected" / A):
+        (folder / "ada").mkdir(parents=True)
+        (folder / "ada" / f"{A}.ipynb").write_bytes(right)
+        assert states(collect(mini, A, folder)) == {"ada": NEW if folder.name == "downloaded" else SAME}
+
+
 # again and again ------------------------------------------------------------------------------------------------------
 
 def test_newer_replaces_older_and_every_version_stays_somewhere(
@@ -736,8 +783,6 @@ def test_the_example_of_the_help_runs(mini: Path, right: bytes, tmp_path: Path, 
 
 
 def test_an_assignment_of_several_notebooks_is_collected_whole(mini: Path, right: bytes, tmp_path: Path) -> None:
-    from tests.autograder import several_help
-
     several_help.write_several(mini)
     data = {n: json.dumps(several_help.answered(mini, n)).encode() for n in several_help.NOTEBOOKS}
     got = collect(mini, several_help.A, pack(tmp_path / "m.zip", {

@@ -247,6 +247,23 @@ def test_without_a_worksheet_moodles_import_gets_ids_addresses_and_feedback(grad
     assert next(r[3] for r in rest if r[0] == "late").endswith("late: 10 points off.")
 
 
+def test_the_scores_that_are_counted_are_those_in_the_file(
+        graded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A platform's table has the students that it knows, and what waits for a person stays out of it."""
+    template = tmp_path / "t.csv"
+    template.write_text("Student,ID,SIS Login ID,Section,01_mini (1)\nL,1,ada,x,\nX,2,nobody,x,\n")
+    (tmp_path / "w.csv").write_text(WORKSHEET)
+    for words, said in (([A, "canvas", "--template", str(template)], "1 score of 7 students"),
+                        ([A, "moodle", "--template", str(tmp_path / "w.csv")], "2 scores of 7 students"),
+                        ([A, "canvas"], "5 scores of 7 students"), ([PS, "moodle"], "0 scores of 6 students"),
+                        ([PS, "moodle", "--pending"], "2 scores of 6 students"),
+                        ([PS, "csv"], "2 scores of 6 students")):
+        assignment, format, *rest = words
+        assert main(["export", str(graded), assignment, "--format", format, *rest]) == 0
+        assert capsys.readouterr().err.splitlines()[0] == said
+    assert export(graded, A, "canvas", template=template, out=tmp_path / "o.csv").to_dict()["written"] == 1
+
+
 # anonymity and hostile text -------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("format", ["csv", "json", "canvas", "moodle", "gradescope"])

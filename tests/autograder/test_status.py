@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from autograder import driver, pipeline, status
+from autograder import driver, pipeline, report, status
 from autograder.__main__ import main
 from autograder.backup import backup
 from autograder.course import Course, read_json, write_atomically
+from autograder.export import grades
 from autograder.gradebook import Grades
 from tests.autograder.grading_help import CHECKOUT, answer, hand_in, release, solved
 
@@ -93,7 +95,7 @@ def test_points_by_hand_extra_credit_late_penalties_and_cells_that_wait_for_a_pe
                 "AND notebook_id IN (SELECT n.id FROM submitted_notebook n JOIN submitted_assignment s "
                 "ON s.id = n.assignment_id WHERE s.student_id = 'bob')")
     bob = next(r for r in status.students(course, A) if r.student == "bob")
-    assert (bob.score, bob.penalty, bob.late_hours, bob.manual) == (3.5, 2.0, 36.0, 1)
+    assert (bob.score, bob.penalty, bob.late_hours, bob.manual) == (1.5, 2.0, 36.0, 1)      # 3 + 0.5 - 2
     assert bob.submitted == "2026-02-02T12:00:00+00:00"
     assert status.status(course)[0].manual == 1
     sql(course, "UPDATE submitted_assignment SET extension = '1970-01-02 00:00:00.000000' WHERE student_id = 'bob'")
@@ -112,6 +114,35 @@ def test_late_hours_and_scores_are_nbgraders_own(course: Path) -> None:
         late, score = found.total_seconds_late / 3600, found.score
     bob = next(r for r in status.students(course, A) if r.student == "bob")
     assert (bob.late_hours, bob.score) == (late, score) == (31.0, 4.0)
+
+
+def test_the_scores_are_those_that_an_export_gives_also_after_a_late_penalty(course: Path) -> None:
+    """Else a list shows full marks, and the platform gets a 0."""
+    sql(course, "UPDATE submitted_notebook SET late_submission_penalty = 12 WHERE assignment_id = "
+                "(SELECT id FROM submitted_assignment WHERE student_id = 'ada')")
+    scores = {r.student: r.score for r in status.students(course, A)}
+    assert scores == {g.id: g.score for g in grades(Course.open(course), A)} == {"ada": 0.0, "bob": 4.0, "cyd": 0.0}
+    (row,) = status.status(course)
+    assert (row.mean, row.median) == (1.33, 0.0)
+    assert row.notes == [f"{A}: late penalties took points from 1 of the scores, as in an export; the report counts "
+                         "without them"]
+
+
+def test_who_left_the_class_is_counted_neither_here_nor_in_the_report_and_is_named_once(
+        course: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(course / "submitted" / "bob")
+    (row,) = status.status(course)
+    assert (row.submitted, row.graded, row.mean) == (2, 2, 5.0)
+    assert main(["status", str(course)]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "bob" in line]
+    assert said == [f"{A}: graded, and gone from submitted: bob; not counted here, the gradebook and an export have "
+                    "the score still"]
+    text = report.make(course, A).read_text()
+    assert "ada" in text and "cyd" in text and "bob" not in text
+    # an archive that kept no submission: the results are all there is
+    for student in ("ada", "cyd"):
+        shutil.rmtree(course / "submitted" / student)
+    assert "bob" in report.make(course, A).read_text()
 
 
 def test_the_cells_read_by_sql_are_those_that_nbgrader_reads(rnn: Path) -> None:
