@@ -15,9 +15,9 @@ from ..ops import concatenate, matmul, softmax, squeeze, swapaxes, unsqueeze, wh
 from ..tensor import Tensor, no_grad
 from . import functional as F
 from . import init, masks
-from .inputs import tensors
 from .fused.attention import attention
 from .gpu.attention import attention as on_device
+from .inputs import tensors
 from .kv_cache import Cache, Memory, take
 from .layers import Linear
 from .module import Module, Parameter

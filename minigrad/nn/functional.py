@@ -14,9 +14,9 @@ from ..ops_select import dropout as _dropout
 from ..ops_windows import avg_pool2d, conv1d, conv2d, max_pool2d
 from ..tensor import Tensor, touch
 from .attention import scaled_dot_product_attention
-from .inputs import tensors
 from .fused.embedding import rows_of
 from .fused.layer_norm import layer_norm as _layer_norm
+from .inputs import tensors
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,

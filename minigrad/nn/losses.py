@@ -14,8 +14,8 @@ from .. import tensor as tape
 from ..backend import Device, cpu
 from ..errors import DTypeError, IndexRangeError, ShapeError, describe
 from ..tensor import Tensor
-from .inputs import tensors
 from .fused.softmax_cross_entropy import softmax_cross_entropy
+from .inputs import tensors
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cosine_similarity",
            "cross_entropy", "huber_loss", "kl_div", "l1_loss", "mse_loss", "nll_loss", "smooth_l1_loss"]

@@ -16,11 +16,11 @@ from ..ops_more import gelu
 from ..tensor import Tensor, no_grad
 from . import init, masks
 from .attention import MultiheadAttention, kept
-from .inputs import tensors
 from .fused.attention_block import attention_block
 from .fused.feed_forward import feed_forward
 from .gpu.attention_block import attention_block as attention_block_on_device
 from .gpu.feed_forward import feed_forward as feed_forward_on_device
+from .inputs import tensors
 from .kv_cache import Cache, DecoderCache
 from .layers import Linear
 from .module import Module, ModuleList
