@@ -201,12 +201,23 @@ def ladder(rng, rungs):
     return parents, len(parents) - 1
 
 
+def squares(rungs):
+    """a -> a * a, where a has another use beside it, which the next node meets before the square, or after it."""
+    parents = [[]]
+    for rung in range(rungs):
+        a = len(parents) - 1
+        parents += [[a, a], [a], [a + 2, a + 1] if rung % 2 else [a + 1, a + 2]]
+    return parents, len(parents) - 1
+
+
 @order.draws
 def order_draws(rng):
     for n in rng.integers(12, 41, size=12):
         yield Draw(random_graph(rng, int(n)))
     for _ in range(4):
         yield Draw(ladder(rng, int(rng.integers(3, 6))), {"a diamond": True})
+    for rungs in (2, 3, 4):
+        yield Draw(squares(rungs), {"a diamond": True})
     for _ in range(2):
         n = int(rng.integers(3000, 3400))
         yield Draw(([[]] + [[i] for i in range(n)], n), {"3,000 nodes in a row": True})
@@ -238,6 +249,24 @@ order.mutant("breadth_first", replace=WALK, visible=False, family="order of the 
     return order[::-1]""",
              says="Distance from the root is not enough: a node may be reached by a short and by a long path.",
              question="y = a * b + a. How far is a from y? On which of its two ways should it be listed?")
+order.mutant("parents_once", replace=WALK, visible=False, family="visited nodes", by="""\
+    uses, nodes, order, ready = {id(root): 0}, [root], [], [root]
+    for node in nodes:
+        for parent in dict.fromkeys(node.parents):
+            if id(parent) not in uses:
+                uses[id(parent)] = 0
+                nodes.append(parent)
+            uses[id(parent)] += 1
+    while ready:
+        node = ready.pop()
+        order.append(node)
+        for parent in node.parents:
+            uses[id(parent)] -= 1
+            if uses[id(parent)] == 0:
+                ready.append(parent)
+    return order[::-1]""",
+             says="In a * a one node is both parents: count two uses, for the walk takes two away.",
+             question="How many uses of a does your count find in a * a, and how many does the walk take away?")
 order.mutant("no_seen", replace="elif id(node) not in seen:", by="elif len(order) < 20000:", visible=False,
              family="visited nodes",
              says="A node that is used twice must appear once, or its gradient is passed on twice.",
@@ -325,10 +354,11 @@ def chain(rng, n):
 
 
 def fan(rng, n):
-    """A leaf that is used three times or more, and nodes that are used again."""
+    """A leaf that is used three times or more, a node that is both parents of the next, nodes that are used again."""
     parents = [[], []]
     for i in range(2, n - 1):
-        parents.append([0, i - 1] if i < 5 else [int(p) for p in rng.choice(i, size=2, replace=False)])
+        parents.append([0, i - 1] if i < 5 else [i - 1, i - 1] if i == 5 else        # as in a * a
+                       [int(p) for p in rng.choice(i, size=2, replace=False)])
     used = {p for ps in parents for p in ps}
     return parents + [[i for i in range(n - 1) if i not in used] or [n - 2]]
 
@@ -359,6 +389,10 @@ back.mutant("overwrite", replace="flow[id(parent)] += ", by="flow[id(parent)] = 
             says="A value that is used twice collects the *sum* of the gradients of its uses; assignment keeps only "
                  "one.",
             question="y = a + a. What is dy/da, and what does your function say?")
+back.mutant("once_a_parent", replace="in zip(node.parents, node.local):", visible=False, family="sum of uses",
+            by="in dict(zip(node.parents, node.local)).items():",
+            says="In a * a one node is both parents: each of the two places sends a gradient back.",
+            question="What is the derivative of a * a, and what does your walk bring to a?")
 back.mutant("no_reverse", replace="in reversed(order):", by="in order:", visible=True, family="order of the walk",
             says="Gradients flow from the root to the leaves: walk the order backwards.")
 back.mutant("seed_zero", replace="= 1.0", by="= 0.0", visible=True, family="seed",

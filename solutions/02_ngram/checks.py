@@ -111,7 +111,7 @@ def table(rng):
 
 @prob.draws
 def prob_draws(rng):
-    for w in ("a", "b", "a", "b"):
+    for w in ("a", "b", "a", "b", "c", "d"):        # c and d: without smoothing, 0
         rows, context = table(rng)
         yield Draw((rows, context, w, int(rng.integers(6, 40)), 0), {"k = 0": True})
     for w, k in (("a", 1), ("b", 0.1), ("c", 1), ("d", 0.1), ("c", 0.5), ("a", 2)):
@@ -138,6 +138,10 @@ prob.mutant("smooth_unseen_only", replace="(followers.get(w, 0) + k)", by="(foll
             family="smoothing",
             says="k is added to every word, seen or not.")
 
+prob.mutant("unseen_word", replace="followers.get(w, 0)", by="followers.get(w, 0 if k else total / V)", visible=False,
+            family="smoothing",
+            says="Without smoothing a word that was never seen after this context has probability 0, whatever V is.",
+            question="What does one such word in a test sentence do to the probability of the sentence? What is k for?")
 prob.mutant("unseen_zero", replace="if total > 0 else", by="if followers else", visible=False, family="smoothing",
             says="Smoothing reaches contexts that were never seen, too: with k > 0 each word has 1 / |V| there.",
             question="Nothing is counted after a context, and k = 1. What do the formula's two parts become?")

@@ -448,8 +448,8 @@ def clip_gradient(grads, c):
 
 FIRST, CLOSE = 20, 1e-6         # losses that are compared one by one; rounding stays below 1e-12 over all 120 updates
 # From 0 to 999 every seed learns the word.  With 19 of them the mutant state_never_reset does not, so that its price
-# would hang on the draw; there is none of these from 463 to 639.
-SEEDS = np.arange(500, 620)
+# would hang on the draw; there is none of these from 463 to 639.  With 522 the bias changes no word.
+SEEDS = np.arange(523, 640)
 _space: dict = {}
 
 
@@ -466,7 +466,8 @@ def judge_hello(got, draw, want, call):
     agrees = np.allclose(losses, expected_losses, rtol=CLOSE, atol=CLOSE)
     same_params = all(np.allclose(p, q, rtol=CLOSE, atol=CLOSE) for p, q in zip(params, expected_params, strict=True))
     loss, word = loss_of(_space, params), spelled(_space, params)
-    elsewhere = None if agrees and same_params or begun_at(_space, *draw.args, params) else \
+    elsewhere = None if agrees and same_params or begun_at(
+        _space, *draw.args, params, expected_params, hello.expected(draw)[0]) else \
         "the parameters that came were not learned from start(seed)"
 
     first = None
@@ -477,18 +478,24 @@ def judge_hello(got, draw, want, call):
         falls = "the loss does not fall below 0.1" if losses[-1] >= 0.1 else \
             "the losses that came fall below 0.1, but the parameters that came have another loss on \"hello\""
     spells = None
-    if not (words == expected_words and same_params) and not (words[-1] == word == "hello"):
+    if same_params and words != expected_words and words[-1] == expected_words[-1]:
+        spells = "the last word is right, but some before it are not those that your parameters spell after every " \
+                 "tenth update: look at the bias of the scores, and at the state that the spelling begins with"
+    elif not (words == expected_words and same_params) and not (words[-1] == word == "hello"):
         spells = "the parameters spell \"hello\", the last word that came does not" if word == "hello" else \
             "the network does not spell \"hello\""
     return {"first losses": first, "loss falls below 0.1": falls or elsewhere, 'spells "hello"': spells or elsewhere}
 
 
-def begun_at(space, seed, params):
-    """Do these parameters lie nearer to start(seed) than to other starts?  The training moves them by 4; between two
-    starts lie 2.8, so that what was learned from another one lies 5 away."""
-    here, *others = (np.sqrt(sum(np.sum((p - q) ** 2) for p, q in zip(params, space["start"](s), strict=True)))
-                     for s in (seed, *range(2000, 2008)))
-    return here < min(others)
+def begun_at(space, seed, params, *learned):
+    """Do these parameters lie from start(seed) in the direction of one of the `learned` ones?
+
+    Between two seeds the cosine is 0.38 at most in 99 of 100 pairs, and never above 0.53: what was learned from another
+    start stands out, also where it was moved to this one. A loop of another kind has 0.6 or more, with Adam, too.
+    """
+    here, *ways = (np.concatenate([(p - q).ravel() for p, q in zip(each, space["start"](seed), strict=True)])
+                   for each in (params, *learned))
+    return any(here @ way > 0.5 * np.sqrt((here @ here) * (way @ way)) for way in ways)
 
 
 def loss_of(space, params):
@@ -536,6 +543,10 @@ hello.mutant("state_never_reset", visible=False, family="state not reset",
 hello.mutant("no_sampling_feedback", replace="one_hot(word[-1])", by='one_hot("h")', visible=True, family="no feedback",
              says='When sampling, each character that was drawn is the next input; yours always reads "h".',
              question='What is the input of the network at the moment when it should answer o?')
+hello.mutant("spelled_without_bias", replace="np.argmax(h @ W_y.T + b_y)", by="np.argmax(h @ W_y.T)", visible=False,
+             family="bias left out",
+             says="The scores of the spelling have the bias b_y, too: without it another network spells.",
+             question="Which letter has the largest bias after training, and how often is it a target in \"hello\"?")
 hello.mutant("grads_accumulate", visible=False, family="gradients not reset",
              replace="dscores.sum(axis=0)]",
              by="dscores.sum(axis=0)]\n        kept = grads = [k + g for k, g in zip(kept, grads)] if epoch else grads",

@@ -311,12 +311,13 @@ def skip_draws(rng):
         yield Draw(skip_case(rng, T, d))
     yield Draw(skip_case(rng, 6, 3, equal=True))
     yield Draw(skip_case(rng, 7, 2, B=1))
+    yield Draw(skip_case(rng, 3, 5), {"d > T": True})           # no step is that far from the beginning
     yield Draw(as_float32(skip_case(rng, 6, 2)), {"float32": True})
     for T in (4, 6, 5, 7):
         yield Draw(skip_case(rng, T, 1), {"d = 1": True})
 
 
-skip.part("value", 9, outputs="rest", where=lambda d: not d["d = 1"])
+skip.part("value", 9, outputs="rest", where=lambda d: not d["d = 1"] and not d["d > T"])
 skip.part("the first d steps", 4, outputs="first", where=lambda d: not d["d = 1"])
 skip.part("d = 1", 3, where=lambda d: d["d = 1"], edge=True)
 

@@ -321,8 +321,8 @@ def unit(rows):
 def question(rng, kind):
     """A table in which the mistake that `kind` is about gives another answer than the right one.
 
-    kind: "cosine", a long vector wins without normalising; "vector", the step from b to a leads elsewhere; "b" and "c",
-    that input lies nearest. In the first two no input does.
+    kind: "cosine", a long vector wins without normalising; "vector", the step from b to a leads elsewhere; "a", "b" and
+    "c", that input lies nearest. In the first two no input does.
     """
     while True:
         V, d = int(rng.integers(9, 14)), int(rng.integers(4, 7))
@@ -330,6 +330,9 @@ def question(rng, kind):
         a, b, c, answer = (int(k) for k in rng.permutation(V)[:4])
         if kind in "bc":                       # a short step, as in a real table
             E[b] = unit(E[a] + 0.4 * rng.normal(size=d))
+        if kind == "a":                        # b and c lie on opposite sides of it
+            aside = 0.3 * rng.normal(size=d)
+            E[b], E[c] = unit(E[a] + aside), unit(E[a] - aside)
         E[answer] = unit(E[b] - E[a] + E[c] + 0.15 * rng.normal(size=d))
         table = E * (np.exp(rng.uniform(np.log(0.1), np.log(30), size=(V, 1))) if kind == "cosine" else 1)
         right, scores = _answer(E, a, b, c)
@@ -340,6 +343,7 @@ def question(rng, kind):
         good = {"cosine": right not in (rest[raw[rest].argmax()], rest[half[rest].argmax()]) and
                 scores.argmax() == right,
                 "vector": rest[back[rest].argmax()] != right and scores.argmax() == right,
+                "a": scores.argmax() == a,
                 "b": scores.argmax() == b, "c": scores.argmax() == c and without_c.argmax() == right}[kind]
         if good and np.diff(np.sort(scores))[-1] > 0.01:
             return table, a, b, c
@@ -354,9 +358,9 @@ def _answer(E, a, b, c):
 
 @ask.draws
 def ask_draws(rng):
-    for kind in ("cosine", "vector", "b", "c"):
-        for _ in range(3 if kind in "bc" else 6):
-            yield Draw(question(rng, kind), {"exclusion" if kind in "bc" else kind: True})
+    for kind in ("cosine", "vector", "a", "b", "c"):
+        for _ in range(3 if kind in "abc" else 6):
+            yield Draw(question(rng, kind), {"exclusion" if kind in "abc" else kind: True})
 
 
 ask.part("cosine", 6, where=lambda d: d["cosine"])
@@ -376,6 +380,8 @@ ask.mutant("dot_product", replace="E / np.linalg.norm(E, axis=1, keepdims=True)"
 ask.mutant("exclude_c_only", replace="score[[a, b, c]]", by="score[[c]]", visible=False, family="inputs not left out",
            says="All three inputs are left out, also a and b.")
 
+ask.mutant("a_left_in", replace="score[[a, b, c]]", by="score[[b, c]]", visible=False, family="inputs not left out",
+           says="Leave out a as well: where b and c lie on opposite sides of it, b - a + c leads back to a.")
 ask.mutant("raw_step", replace="(unit[b] - unit[a] + unit[c])", by="(E[b] - E[a] + E[c])", visible=False,
            family="lengths not removed",
            says="The step, too, is made of vectors of length 1: else the longest of the three decides where it goes.")

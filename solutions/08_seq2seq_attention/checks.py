@@ -744,9 +744,13 @@ def sentence(rng, length):
 
 
 def repeated(rng):
-    """A candidate that is longer than its reference, because pieces of it stand there twice and three times."""
-    reference = sentence(rng, int(rng.integers(5, 9)))
-    return reference[:3] + reference[1:3] * int(rng.integers(1, 3)) + reference, reference
+    """A candidate that is longer than its reference, because pieces of it stand there three and four times.
+
+    The reference repeats words, too: two that the candidate has more often, and two that it has less often. Without
+    these a set of n-grams, or the reference's own counts, would do.
+    """
+    words = sentence(rng, int(rng.integers(7, 10)))
+    return words[:3] + words[1:3] * int(rng.integers(1, 3)) + words, words + words[1:3] + words[4:6]
 
 
 def brief(rng):
@@ -794,6 +798,14 @@ corpus.mutant("no_clip", replace="min(count, right.get(gram, 0))", by="count * (
               family="clipping",
               says="An n-gram counts at most as often as it stands in the reference: clip.",
               question="What is p_1 of the candidate *the the the the* for a reference with one *the*?")
+corpus.mutant("set_of_ngrams", replace="min(count, right.get(gram, 0))", by="(gram in right)", visible=False,
+              family="clipping",
+              says="An n-gram that stands twice in the reference may be right twice: count, a set forgets how often.",
+              question="Candidate and reference are both *the the the*. What is p_1?")
+corpus.mutant("counts_of_the_reference", replace="min(count, right.get(gram, 0))", by="right.get(gram, 0)",
+              visible=False, family="clipping",
+              says="An n-gram is right at most as often as it was *written*: take the smaller one of both counts.",
+              question="The reference is *the the the*, the candidate *the*. How many of its words can be right?")
 corpus.mutant("no_brevity", replace="brevity = min(1.0, np.exp(1 - r / c))", by="brevity = 1.0", visible=False,
               family="length",
               says="Short candidates are punished: multiply by the brevity penalty.",

@@ -479,6 +479,14 @@ def strays(rng):
     return [gold], [pred]
 
 
+def at_an_end(rng, end):
+    """Two spans of which the second was missed; a third one is the first word of the sentence, or the last."""
+    spans, length = apart(rng, 2)
+    spans.append((0, 1, TYPES[0]) if end == "first" else (length, length + 1, TYPES[0]))
+    length += end == "last"
+    return [tags_of(spans, length)], [tags_of(spans[::2], length)]
+
+
 def mistakes(rng):
     """One span right, one of a wrong type, two with a wrong end, one with a wrong start, one missed."""
     spans, length = apart(rng, 6)
@@ -518,6 +526,8 @@ def f1_draws(rng):
     for _ in range(6):
         yield Draw(neighbours(rng), {"spans": True, "neighbours": True})
         yield Draw(strays(rng), {"spans": True, "I- without B-": True})
+    for end in ("first", "last") * 3:
+        yield Draw(at_an_end(rng, end), {"spans": True, f"the {end} word is a span": True})
     for _ in range(12):
         yield Draw(mistakes(rng), {"wrong borders and types": True})
     for _ in range(6):
@@ -548,6 +558,12 @@ f1.mutant("merge", replace='tag != "I" + tags[start][1:]:', by="tag[1:] != tags[
 f1.mutant("stray_lost", replace='if start is None and tag != "O":', by='if start is None and tag[0] == "B":',
           visible=False, family="BIO",
           says="An I- that continues nothing begins a span here, as in the scorer of CoNLL-2000.")
+f1.mutant("last_open", replace='enumerate([*tags, "O"])', by="enumerate(tags)", visible=True, family="BIO",
+          says="A span that reaches the last word ends with the sentence: after the loop one may still be open.",
+          question="What closes the last span of ['O', 'B-LOC'] in your loop?")
+f1.mutant("first_lost", replace='enumerate([*tags, "O"])', by='list(enumerate([*tags, "O"]))[1:]', visible=False,
+          family="BIO",
+          says="The first word of a sentence can be a name, too: begin at place 0.")
 f1.mutant("precision", replace="2 * len(G & P) / (len(G) + len(P)) if G or P else 0.0",
           by="len(G & P) / len(P) if P else 0.0", visible=True, family="precision and recall",
           says="This is precision; F1 also punishes what was missed.",

@@ -13,12 +13,12 @@ from .assignment_help import assignment
 NAME = "02_ngram"
 
 
-def test_it_has_six_functions_and_28_mutants():
+def test_it_has_six_functions_and_29_mutants():
     found = assignment(NAME)
     assert [check.function for check in found.checks.values()] == [
         "ngram_counts", "ngram_prob", "perplexity", "sample_next", "mlp_lm_forward", "mlp_lm_backward"]
     assert [cell.points for cell in found.graded.values()] == [16, 16, 14, 16, 18, 20]
-    assert sum(len(check.mutants) for check in found.checks.values()) == 28
+    assert sum(len(check.mutants) for check in found.checks.values()) == 29
 
 
 def test_the_shares_of_a_sampled_word_are_its_probabilities():

@@ -23,12 +23,12 @@ TASKS = assignment("09_sequence_tasks")
 
 # ----- The plan
 
-def test_it_has_seven_functions_a_hundred_points_and_42_mutants():
+def test_it_has_seven_functions_a_hundred_points_and_44_mutants():
     assert [check.function for check in TASKS.checks.values()] == [
         "make_windows", "rollout", "time_series_split", "mean_pool", "masked_cross_entropy", "span_f1",
         "spatial_attention"]
     assert [cell.points for cell in TASKS.graded.values()] == [12, 14, 14, 12, 18, 16, 14]
-    assert sum(len(check.mutants) for check in TASKS.checks.values()) == 42
+    assert sum(len(check.mutants) for check in TASKS.checks.values()) == 44
 
 
 # ----- The hidden tests

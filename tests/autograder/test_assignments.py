@@ -12,7 +12,7 @@ from autograder.kernel import InKernel
 from autograder.oracle import grade_cell
 from autograder.prove import prove, seeds
 
-from .assignment_help import NAMES, assignment, cells, mutants, mutated, run_in_kernel, visible_test_passes
+from .assignment_help import NAMES, ROOT, assignment, cells, mutants, mutated, run_in_kernel, visible_test_passes
 
 SLOW = {"train-hello-test"}                                             # one seed takes 7 seconds
 
@@ -23,6 +23,14 @@ SLOW = {"train-hello-test"}                                             # one se
 def test_an_assignment_has_a_hundred_points_in_five_to_nine_functions(name):
     found = assignment(name)
     assert found.max_score == 100 and 5 <= len(found.checks) <= 9
+
+
+def test_the_readme_counts_the_functions_and_the_known_mistakes():
+    """To the next fifty, so that not every new mistake is a change of the README."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = re.search(r"(\d+) functions, each with.*recognise more than (\d+) wrong", text, re.S)
+    assert told, "the sentence reads otherwise"
+    assert int(told[1]) == len(cells()) and int(told[2]) < len(mutants()) <= int(told[2]) + 50
 
 
 @pytest.mark.parametrize(("name", "cell"), cells())
