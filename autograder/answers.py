@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import builtins
 import os
+import re
 import signal
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autograder import wire
@@ -39,6 +41,31 @@ class CellRun:
     error: dict[str, Any] | None
     seconds: float
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def shown(self) -> int:
+        """Characters of what the cell shows, its error included."""
+        return sum(len(text) for o in self.outputs for text in (o.get("text", ""), *o.get("data", {}).values(),
+                                                                o.get("evalue", ""), *o.get("traceback", [])))
+
+    def silenced(self, why: str) -> CellRun:
+        """The same run with one line in place of what it showed; of an error its last line stays."""
+        outputs: list[dict[str, Any]] = [{"output_type": "stream", "name": "stdout", "text": f"not shown: {why}\n"}]
+        error = self.error and {**self.error, "traceback": self.error["traceback"][-1:]}
+        if error:
+            outputs.append({"output_type": "error", **error})
+        return replace(self, outputs=outputs, error=error)
+
+
+def function_at(lines: Sequence[str], number: int) -> str:
+    """The function or class at the left margin that line `number` of a cell stands in; "" if it stands in none.
+
+    From the text alone: what a process says of its frames may spell a hidden input, and a parser may be brought down.
+    """
+    for line in reversed(lines[:number]):
+        if found := re.match(r"(?:(?:async +)?def|class) +(\w{1,80})|[\w@]", line):
+            return found[1] or ""
+    return ""
 
 
 def cause(status: int) -> str:

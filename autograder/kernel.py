@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograder import wire
+from autograder.answers import function_at
 from autograder.clock import Clock
 from autograder.draws import arrays
 from autograder.oracle import grade_cell
@@ -137,12 +138,15 @@ class InKernel:
 
     def _error(self, error: BaseException) -> StudentError:
         """The exception's type and the innermost line of the notebook's own code."""
-        line, number = "", 0
+        lines: list[str] = []
+        number = 0
         for frame, at in traceback.walk_tb(error.__traceback__):
             if frame.f_globals is self.namespace:
-                line, number = linecache.getline(frame.f_code.co_filename, at, frame.f_globals).strip(), at
+                lines, number = linecache.getlines(frame.f_code.co_filename, frame.f_globals), at
+        line = lines[number - 1].strip() if 1 <= number <= len(lines) else ""
         name = next((c.__name__ for c in type(error).__mro__ if c.__name__ in ERRORS), "Exception")
-        return StudentError(name, line, number)         # a class of the student's own could have any text for a name
+        # a class of the student's own could have any text for a name
+        return StudentError(name, line, number, function=function_at(lines, number))
 
 
 def _sent(value: Any) -> Any:

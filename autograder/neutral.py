@@ -21,21 +21,22 @@ _CLOSE = {"\\(": "\\)", "\\[": "\\]", "\\\\(": "\\\\)", "\\\\[": "\\\\]", "\\beg
 _SCHEMES = re.compile(r"(?i)\b(javascript|vbscript|data|attachment|file|blob)(\s*:)")
 _MATH_COMMANDS = re.compile(r"\\(href|require|style|class|cssId|unicode|includegraphics)\b")
 _ENTITY = re.compile(r"&(?=#|\w+;)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# Control characters, and those that turn round the direction of what stands behind them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
-def markdown(source: str) -> str:
+def markdown(source: str, most: int = MAX_MARKDOWN) -> str:
     """Student-written Markdown with every HTML tag, entity and script link made plain text; LaTeX stays LaTeX.
 
     Safe wherever the renderer's idea of code and mathematics differs from ours: text gets `&lt;`, mathematics gets
     LaTeX's own `\\lt`, code gets an invisible character behind the `<` (an entity would show as such there). The
-    difference is in what it looks like alone.
+    difference is in what it looks like alone. `most`: characters that are kept.
     """
-    text = source[:MAX_MARKDOWN]
-    if len(source) > MAX_MARKDOWN:
+    text = source[:min(most, MAX_MARKDOWN)]
+    if len(source) > len(text):
         text += "\n\n(cut here: longer than a page can show)"
-    text = re.sub(r"([`~]{3,}[ \t]*)(?i:mermaid)", r"\1text", text)
+    text = re.sub(r"([`~]{3}[ \t]*)(?i:mermaid)", r"\1text", text)      # {3,} would be quadratic in a run of them
     out: list[str] = []
     dead: set[str] = set()      # delimiters with no closing one further on: look for each once, so that this is linear
     last = at = 0

@@ -18,6 +18,7 @@ from autograder.submission import Submission
 
 WIDTH = 88                  # the feedback page's boxes hold 95
 MAX_OUTPUTS = 60
+MAX_TEXT = 256 << 10        # characters of a student's text cells in all: at worst a page takes 4 s for 64 KB
 _EMPHASIS = re.compile(r"(?<![\w*])\*(\S[^*\n]*\S)\*(?![\w*])")    # *a slide's title*: plain text has no italics
 
 
@@ -110,7 +111,7 @@ def build(sub: Submission, outputs: Mapping[str, list[dict[str, Any]]]) -> Any:
     """
     from nbformat.notebooknode import from_dict
 
-    cells = []
+    cells, left = [], MAX_TEXT
     for cell in sub.cells:
         source = submission.visible(cell.source) if cell.spec and cell.spec.test else cell.source
         node: dict[str, Any] = {"cell_type": cell.cell_type, "id": _cell_id(cell.id), "source": source,
@@ -118,7 +119,8 @@ def build(sub: Submission, outputs: Mapping[str, list[dict[str, Any]]]) -> Any:
         if cell.cell_type == "code":
             node |= {"execution_count": None, "outputs": outputs.get(cell.id, [])}
         elif not (cell.trusted or (cell.spec and source == cell.spec.source)):
-            node["source"] = neutral.markdown(source)
+            node["source"] = neutral.markdown(source, left)
+            left -= min(len(source), left)
         cells.append(node)
     metadata = {"language_info": {"name": "python"}}
     if sub.kernelspec:

@@ -14,12 +14,13 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from autograder import wording
-from autograder.carried import Carried
+from autograder.carried import CARRIED, Carried, cause_of
 from autograder.check import Check, Part
 from autograder.compare import judge
 from autograder.draws import CheckError, Draw, identical, is_thoughtless
@@ -54,15 +55,19 @@ def generator(seed: str, *spawn: int) -> np.random.Generator:
 
 
 def grade_cell(check: Check, student: Student, seed: str, limits: Any = None, *,
-               watch: Callable[[Any], None] | None = None, right: Collection[str] = ()) -> CellResult:
+               watch: Callable[[Any], None] | None = None, right: Mapping[str, Collection[str]] = MappingProxyType({}),
+               failed: Mapping[str, tuple[str, str]] = MappingProxyType({})) -> CellResult:
     """Grade one function. `limits` has `draw` and `cell` in seconds (sandbox.Limits); never raises.
 
-    `right`: earlier functions with full points. They are no excuse for this one.
+    `right`: of earlier functions the results that their own tests found right (CellResult.sound). They are no excuse
+    for this one.
+    `failed`: for each earlier function the one to mend, itself or one that it calls (CellResult.cause), and the reason
+    of that one's result. A caller that fails in the same way is not blamed.
     `watch` is shown the grading once it is done, its draws and outcomes: for explain.py.
     """
     began = time.perf_counter()
     try:
-        grading = _Grading(check, student, seed, limits, right)
+        grading = _Grading(check, student, seed, limits, right, failed)
         result = grading.run()
         if watch:
             watch(grading)
@@ -97,14 +102,16 @@ class PartState:
     draws: list[int]
     failed: list[str] = field(default_factory=list)         # by value, and not excused by an earlier function
     bad_form: list[str] = field(default_factory=list)       # right values in a wrong form
+    excused: bool = False       # what is not the reference's is an earlier function's
     sentence: str = ""                                      # why, where the outputs do not say it
 
 
 class _Grading:
     """One grading of one cell."""
 
-    def __init__(self, check: Check, student: Student, seed: str, limits: Any, right: Collection[str] = ()) -> None:
-        self.check, self.student, self.seed = check, student, seed
+    def __init__(self, check: Check, student: Student, seed: str, limits: Any,
+                 right: Mapping[str, Collection[str]], failed: Mapping[str, tuple[str, str]]) -> None:
+        self.check, self.student, self.seed, self.failed = check, student, seed, failed
         self.draw_limit = float(getattr(limits, "draw", DRAW_SECONDS))
         self.left = float(getattr(limits, "cell", CELL_SECONDS))        # seconds of the student's functions
         # For our own second opinions, which no student pays for: where this time runs out, an earlier mistake costs
@@ -115,7 +122,7 @@ class _Grading:
         self.shared: set[str] = set()       # arguments whose memory a result shares, where copies are promised
         self.stopped = ""                   # "timeout" or "died", once that ended the cell
         self.notes: dict[str, None] = {}    # in order, each once
-        self.carried = Carried(check, self.outcomes, self.second_opinion, self.notes, right)
+        self.carried = Carried(check, self.outcomes, self.second_opinion, right)
 
     def run(self) -> CellResult:
         check = self.check
@@ -128,10 +135,12 @@ class _Grading:
             self.call_all(draws)
         except _Stop as stop:
             parts = [PartResult(p.name, p.points, 0.0, False) for p in check.parts]
-            return CellResult(check.cell, check.function, check.points, 0.0, parts, stop.reason, stop.message)
+            return CellResult(check.cell, check.function, check.points, 0.0, parts, stop.reason, stop.message,
+                              cause=self.cause())
         judged = self.hand_judged(self.outcomes) if check.judge else None
         thoughtless = self.is_constant()
         for state in states:
+            self.carried.excused = False
             if thoughtless:
                 state.failed, state.sentence = list(state.part.outputs), CONSTANT
             elif state.part.kind == "shape":
@@ -140,19 +149,38 @@ class _Grading:
                 self.judge_by_hand(state, judged)
             else:
                 self.judge_values(state)
-        found = self.explain(states)
+            state.excused = self.carried.excused
+        lost = self.changed or any(s.failed or s.bad_form for s in states)
+        writers = self.carried.writers(bool(self.changed)) if lost else []
+        for state in states if writers else []:
+            state.sentence = ""             # what came is right, but for them
+        found = [] if writers else self.explain(states)
         misconceptions, question = sentences(check, found)
-        explained = {o for f in found for o in f.outputs}
+        explained = set(check.names) if writers else {o for f in found for o in f.outputs}
         parts = [self.part_result(s) for s in states]
         score = self.score(states, parts)
+        if excused := [p.name for s, p in zip(states, parts, strict=True) if s.excused and p.ok]:
+            self.notes[self.carried.note([] if score >= check.points else excused)] = None
         wording.part_sentences(check, self.outcomes, states, parts, explained,
                                None if self.stopped else lambda draw: self.answer(draw)[0])
-        message = wording.message(check, self.outcomes, parts, self.changed, self.shared)
+        cause = self.cause()
+        message = wording.message(check, self.outcomes, parts, self.changed, self.shared, cause, writers)
         reason = self.stopped or ("ok" if score >= check.points else "partial" if score > 0 else "wrong")
         if not score and not self.stopped and all(isinstance(o.failure, StudentError) for o in self.outcomes):
             reason = "raises"
         return CellResult(check.cell, check.function, check.points, score, parts, reason, message, misconceptions,
-                          question, list(self.notes))
+                          question, list(self.notes), sound=self.sound(reason), cause=cause)
+
+    def sound(self, reason: str) -> frozenset[str]:
+        """The results that are right by themselves wherever the function answered; all of them with full points.
+
+        A point that was lost for an argument written into, a form or one draw that raises is no wrong value.
+        """
+        carried = any(note.startswith(CARRIED) for note in self.notes)
+        if reason == "ok" and not carried:
+            return frozenset(self.check.names)
+        came = [] if self.check.judge else [o for o in self.outcomes if o.got is not None]
+        return frozenset(n for k, n in enumerate(self.check.names) if came and all(o.right(k) for o in came))
 
     # ----- Calling
 
@@ -164,7 +192,7 @@ class _Grading:
                 continue
             self.outcomes.append(self.ask(draw))
             if len(self.outcomes) in (EMPTY_DRAWS, len(draws)) and all(map(_empty, self.outcomes)):
-                raise _Stop("not_written", wording.not_written(self.check, self.outcomes[0]))
+                raise _Stop("not_written", wording.not_written(self.check, self.outcomes[0], self.cause()))
         if self.check.copies and not self.stopped and isinstance(self.student, Spoiler):
             for outcome in [o for o in self.outcomes if o.got is not None]:
                 self.look_for_shared_memory(self.student, outcome.draw)
@@ -262,12 +290,7 @@ class _Grading:
 
     def is_inherited(self) -> bool:
         """Is it what a right function gives around the student's earlier ones, whose mistakes made all alike?"""
-        notes = dict(self.notes)
-        if all(self.carried.explains(range(len(self.outcomes)), k) for k in range(len(self.check.names))):
-            return True
-        self.notes.clear()
-        self.notes.update(notes)
-        return False
+        return all(self.carried.explains(range(len(self.outcomes)), k) for k in range(len(self.check.names)))
 
     def judge_form(self, state: PartState) -> None:
         """Type, shape and dtype on the draws that brought something, if those are half of all at least.
@@ -312,7 +335,9 @@ class _Grading:
         names = [p.name for p in check.parts if p.kind == "value"]
         if got is None:
             form = next((wording.named(check, k, v.form.sentence) for k, v in enumerate(o.verdicts) if v.form), "")
-            return dict.fromkeys(names, form or wording.failed(check, o) or "it was not called any more")
+            cause = cause_of(check, o, self.failed)
+            why = f"it waits for `{cause[0]}`" if cause else form or wording.failed(check, o)
+            return dict.fromkeys(names, why or "it was not called any more")
         came, due, sure = (v[0] if len(check.names) == 1 else tuple(v) for v in (got, want, o.want))
         assert check.judge is not None
         try:
@@ -331,12 +356,12 @@ class _Grading:
         """What a function of the student's returns: for judges."""
         return self.call(name, args)[0]
 
-    def second_opinion(self, name: str, *args: Any) -> Any:
-        """The same for errors carried forward, hundreds of calls at times: on time of its own, and of a process that
-        has not seen the draws, where there is one."""
+    def second_opinion(self, name: str, *args: Any) -> tuple[Any, Any]:
+        """That and the arguments after it, for errors carried forward, hundreds of calls at times: on time of its own,
+        and of a process that has not seen the draws, where there is one."""
         self.left, self.spare = self.spare, self.left
         try:
-            return self.timed(getattr(self.student, "apart", self.student.call), name, args, None)[0]
+            return self.timed(getattr(self.student, "apart", self.student.call), name, args, None)
         finally:
             self.left, self.spare = self.spare, self.left
 
@@ -373,6 +398,11 @@ class _Grading:
         return round(total, 1)
 
     # ----- Explaining
+
+    def cause(self) -> tuple[str, str] | None:
+        """The earlier function that the first failing call fails for, and the reason of its own result."""
+        first = next((o for o in self.outcomes if o.failure is not None), None)
+        return None if first is None else cause_of(self.check, first, self.failed)
 
     def explain(self, states: Sequence[PartState]) -> list[Found]:
         """The known mistakes behind the lost parts, the most valuable part first."""

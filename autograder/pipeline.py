@@ -19,7 +19,6 @@ from typing import Any
 
 from autograder import notebook_out, submission
 from autograder.assignment import Assignment
-from autograder.carried import CARRIED
 from autograder.course import Course
 from autograder.oracle import CellResult, grade_cell
 from autograder.sandbox import Limits, Sandbox, Session
@@ -138,8 +137,9 @@ def _judge(run: Run, cell: Cell, check: Any, session: Session) -> CellResult:
     why = run.stopped(session)
     if why:
         return zero(cell, "timeout", why, check)
-    right = {c.function for c in run.cells if c.reason == "ok" and not any(n.startswith(CARRIED) for n in c.notes)}
-    result = grade_cell(check, session, run.seed(cell.name), run.limits, watch=run.watch, right=right)
+    right = {c.function: c.sound for c in run.cells}
+    failed = {c.function: c.cause or (c.function, c.reason) for c in run.cells}
+    result = grade_cell(check, session, run.seed(cell.name), run.limits, watch=run.watch, right=right, failed=failed)
     if result.reason not in ("missing", "not_written"):
         session.tested(check.function)
     assert cell.spec is not None

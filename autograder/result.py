@@ -51,9 +51,13 @@ class CellResult:
     seconds: float = 0.0
     slide: str = ""
     equation: str = ""
+    sound: frozenset[str] = field(default=frozenset(), compare=False)   # see oracle.grade_cell; not written down
+    cause: tuple[str, str] | None = field(default=None, compare=False)  # see carried.cause_of; not written down
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        found = asdict(self)
+        del found["sound"], found["cause"]
+        return found
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CellResult:

@@ -18,12 +18,12 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autograder import wire
-from autograder.answers import DATA, ERRORS, CellRun, cause, cell_run
+from autograder.answers import DATA, ERRORS, CellRun, cause, cell_run, function_at
 from autograder.clock import Clock, ask_for_sender, sender
 from autograder.student import (
     MissingName,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 STARTS_MAX = 40             # processes of one session; each costs milliseconds and a replay
 WALL = 10                   # times a limit: on a machine that busy, the wall's time ends a request
 SCRATCH_FILES = 256         # files that a scratch folder may hold
+OUTPUTS = 8                 # times the output of a cell: what a notebook of a thousand cells may show in all
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Limits:
     cell: float = 10.0          # one cell
     submission: float = 60.0    # all together, with what had to be run again
     memory: int = 1 << 30       # address space of a process
-    output: int = 1 << 20       # what a cell prints and shows
+    output: int = 1 << 20       # what a cell prints and shows; all cells of a notebook may show eight times as much
     files: int = 16 << 20       # one file; the scratch folder may hold four times as much
     threads: int = 1
 
@@ -92,10 +93,11 @@ class _Process:
             self.end()
             raise worker.broken(str(ready.get("failed") if type(ready) is dict else ready)[:500])
 
-    def ask(self, request: dict[str, Any], seconds: float, budget: float | None = None) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], seconds: float, budget: float | None,
+            watch: Callable[[], None]) -> dict[str, Any]:
         """The answer to `request` within `seconds` of its own and a budget of a processor's seconds.
 
-        Raises what wire.recv raises, _Flood and WireError; TimeoutError also for an answer that cost too much.
+        Raises what wire.recv and `watch` raise, and WireError; TimeoutError also for an answer that cost too much.
         """
         request["id"] = number = secrets.randbits(62)       # a thread cannot have an answer ready
         began = self.clock.now()
@@ -110,12 +112,12 @@ class _Process:
 
         try:
             wire.send(self.socket, request, began.wall + seconds)
-            reply = wire.recv(self.socket, began.wall + min(seconds, budget or seconds), self.watch, later)
+            reply = wire.recv(self.socket, began.wall + min(seconds, budget or seconds), watch, later)
             if budget is not None and self.clock.computed(began) > budget:
                 raise TimeoutError
         finally:
             self.spent = self.clock.own(began)
-        self.watch()
+        watch()
         if type(reply) is not dict or type(got := reply.pop("id", None)) is not int or got != number:
             raise wire.WireError("an answer to no question")      # an array is equal to a number in a way of its own
         return reply
@@ -167,7 +169,9 @@ class Session:
         self._kept: list[_Cell] = []
         self._sources: dict[str, list[str]] = {}
         self._starts = 0
+        self._shown = 0                                 # characters of all cells
         self._replayed = 0.0
+        self._watched = 0.0                             # when all folders were looked at
         self._closed = False
         self.restarts = 0           # processes that were lost
         self.seconds_used = 0.0     # the student's own, without replays
@@ -182,7 +186,7 @@ class Session:
     def close(self) -> None:
         """Kill the processes and empty their folders. Nothing can be asked afterwards."""
         self._closed = True
-        for role in (self._stage, self._probe, self._witness, *self._earlier.values()):
+        for role in self._roles():
             process, role.process = role.process, None
             if process is not None:
                 process.end()
@@ -202,6 +206,9 @@ class Session:
                           f"{self._limits.cell:g} s")
         with self._form_checked(self._stage):
             run = cell_run(reply, time.monotonic() - began, self._limits.output)
+        if run.shown and self._shown >= (most := OUTPUTS * self._limits.output):
+            run = run.silenced(f"the cells before this one had shown {most / (1 << 20):g} MB")
+        self._shown += run.shown
         if keep:
             self._kept.append(cell)
             process.done = len(self._kept)
@@ -298,7 +305,7 @@ class Session:
         assert process is not None
         process.spent = 0.0
         try:
-            return process.ask(request, min(seconds, left), budget)
+            return process.ask(request, min(seconds, left), budget, lambda: self._watch(process))
         except wire.NotData:
             raise               # of ours: nothing has been sent
         except TimeoutError:
@@ -319,6 +326,25 @@ class Session:
             raise
         finally:
             self.seconds_used += process.spent
+
+    def _roles(self) -> tuple[_Role, ...]:
+        return self._stage, self._probe, self._witness, *self._earlier.values()
+
+    def _watch(self, asked: _Process) -> None:
+        """Raises _Flood for the process that is asked. Another one that floods its folder is lost, and that is all.
+
+        A thread that a cell left on the stage writes on while the probe is asked.
+        """
+        asked.watch()
+        if (now := time.monotonic()) < self._watched + wire.TICK:
+            return
+        self._watched = now
+        for role in self._roles():
+            if role.process is not None and role.process is not asked:
+                try:
+                    role.process.watch()
+                except _Flood:
+                    self._lose(role)
 
     def _lose(self, role: _Role, patience: float = 0.0) -> int:
         process, role.process = role.process, None
@@ -360,4 +386,6 @@ class Session:
         lines = self._sources.get(file, [])
         if not 1 <= number <= len(lines):
             return StudentError(ename)
-        return StudentError(ename, lines[number - 1].strip()[:200], number)
+        line = lines[number - 1].strip()[:200]      # a character that turns it round would turn ours round, too
+        return StudentError(ename, "".join(ch if ch.isprintable() else " " for ch in line), number,
+                            function=function_at(lines, number))

@@ -33,15 +33,15 @@ class StudentError(StudentFailure):
 
     ename: the exception's type. line: the student's own line that it came from, "" if unknown. number: that line's
     number in its cell, 0 if unknown. text: the exception's own words; they may hold drawn values, so no feedback
-    shows them, and `repr` leaves them out.
+    shows them, and `repr` leaves them out. function: the function or class that the line stands in, "" if unknown.
     """
 
-    def __init__(self, ename: str, line: str = "", number: int = 0, text: str = "") -> None:
+    def __init__(self, ename: str, line: str = "", number: int = 0, text: str = "", function: str = "") -> None:
         super().__init__(ename, line, number)
-        self.ename, self.line, self.number, self.text = ename, line, number, text
+        self.ename, self.line, self.number, self.text, self.function = ename, line, number, text, function
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.ename, self.line, self.number, self.text)
+        return type(self), (self.ename, self.line, self.number, self.text, self.function)
 
 
 class StudentTimeout(StudentFailure):

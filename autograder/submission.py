@@ -26,6 +26,7 @@ MAX_BYTES = 32 << 20        # a notebook with many pictures has 5 MB
 MAX_PARTS = 3_000_000       # values in its JSON; 32 MB of "[]," would take 800 MB of this process
 MAX_CELLS = 1000
 MAX_SOURCE = 256 << 10      # characters a cell; the longest honest cell seen has 9,000
+MAX_SOURCES = 1 << 20       # of all cells; an honest notebook has 150,000. Pages of 32 MB can take hours to make
 
 MISSING_CODE = "# this cell was missing from the submission"
 MISSING_TEXT = "*(this cell was missing from the submission)*"
@@ -247,6 +248,13 @@ def read_cells(data: bytes) -> tuple[list[dict[str, Any]], list[str]]:
     cells = [_plain(c, notes) for c in raw[:MAX_CELLS] if isinstance(c, dict)]
     if len(cells) < len(raw[:MAX_CELLS]):
         notes.append("some entries of the cell list are not cells and were left out")
+    left = MAX_SOURCES
+    for c in cells:
+        left -= len(c["source"])
+        if left < 0:
+            c["source"] = ""
+    if left < 0:
+        notes.append(f"the notebook has more than {MAX_SOURCES} characters of source; what came after was left out")
     return cells, notes
 
 

@@ -36,7 +36,8 @@ HEADER_MAX = 1 << 20
 FRAME_MAX = 16 << 20
 DEPTH_MAX = 32
 SHORT_TEXT = 256            # longer text goes to the buffers, or a printed megabyte would fill the header
-HASHED_MAX = 20_000         # entries of a set or dict: keys made to collide cost the square of this, about a second
+HASHED_MAX = 20_000         # entries of a set or dict
+COLLIDING_MAX = 1000        # of them with a hash that another one has: 20,000 tuples made for it would cost 6 seconds
 INT_DIGITS_MAX = 2000       # hexadecimal
 DIMENSIONS_MAX = 16
 TICK = 0.2                  # seconds between two calls of `recv`'s tick
@@ -245,17 +246,20 @@ def _hashed(tag: str, body: list[Any], buffers: _Buffers, depth: int) -> Any:
     if len(body) > HASHED_MAX:
         raise WireError("too many entries")
     if tag == "d":
-        pairs = [_two(pair) for pair in body]
-        made: Any = {_key(_value(k, buffers, depth)): _value(v, buffers, depth) for k, v in pairs}
+        pairs = [(_key(_value(k, buffers, depth)), _value(v, buffers, depth)) for k, v in map(_two, body)]
+        keys = [key for key, _ in pairs]
     else:
-        made = _SEQUENCES[tag](_key(_value(item, buffers, depth)) for item in body)
+        keys = [_key(_value(item, buffers, depth)) for item in body]
+    if len(keys) - len(set(map(hash, keys))) > COLLIDING_MAX:       # the hash of a tuple can be computed backwards
+        raise WireError("keys made to collide")
+    made: Any = dict(pairs) if tag == "d" else _SEQUENCES[tag](keys)
     if len(made) != len(body):
         raise WireError("the same key twice")
     return made
 
 
 def _key(key: Any) -> Any:
-    """`key`, if hashing it runs none of the peer's code and cannot be made to collide at will (huge integers can)."""
+    """`key`, if hashing it runs none of the peer's code, and no number collides with others at will (huge ones can)."""
     if type(key) is tuple:
         for part in key:
             _key(part)

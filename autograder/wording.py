@@ -27,8 +27,24 @@ NOTHING = "it returns nothing (None)"
 LINE_MAX = 160          # of a student's own line in a message
 
 
-def not_written(check: Check, outcome: Outcome) -> str:
+WAITS = {"not_written": ("is not written yet", "Write"), "missing": ("is not in the notebook", "Write"),
+         "raises": ("raises an error", "Mend"), "timeout": ("does not answer in time", "Mend"),
+         "died": ("ends its process", "Mend")}
+
+
+def waits(check: Check, cause: tuple[str, str]) -> str:
+    """An earlier function of the student's, and the reason of its result, stand in the way."""
+    what, do = WAITS[cause[1]]
+    return f"`{cause[0]}`, which `{check.function}` needs, {what}. {do} it first: until then nothing is known of " \
+           f"`{check.function}`."
+
+
+def not_written(check: Check, outcome: Outcome, cause: tuple[str, str] | None) -> str:
     """A function that is still as it was released."""
+    if cause:
+        return waits(check, cause)
+    if isinstance(outcome.failure, StudentError) and outcome.failure.function == check.function:
+        return f"`{check.function}` is not written yet."
     if isinstance(outcome.failure, StudentError):
         return f"`{check.function}` is not written yet{', or it calls a function that is not' if check.uses else ''}."
     return f"`{check.function}` returns nothing yet: is there a `return`?"
@@ -63,9 +79,12 @@ def failed(check: Check, outcome: Outcome) -> str:
     failure = outcome.failure
     if isinstance(failure, StudentError):
         line = " ".join(failure.line.split())[:LINE_MAX]
-        where = f" in its line `{line}`" if line else ""
+        own = failure.function in ("", check.function)
+        where = f" in its line `{line}`" if own else f" in the line `{line}` of `{failure.function}`"
+        where = where if line else ""
         given = shapes(check, outcome.draw)
-        return f"{failure.ename}{where}" + (f", called with {given}" if given else "")
+        called = ", called" if own else f"; `{check.function}` was called"
+        return f"{failure.ename}{where}" + (f"{called} with {given}" if given else "")
     if isinstance(failure, Untransferable):
         return f"it returns a value of type {failure.type_name}: arrays, numbers, texts, lists, tuples are expected"
     if isinstance(failure, StudentTimeout):
@@ -87,12 +106,18 @@ def wrote_into(changed: Iterable[str], shared: Iterable[str]) -> str:
 
 
 def message(check: Check, outcomes: Sequence[Outcome], parts: Sequence[PartResult], changed: set[str],
-            shared: set[str]) -> str:
-    """What concerns the cell as a whole. Never empty while a point is missing."""
+            shared: set[str], cause: tuple[str, str] | None = None, writers: Sequence[str] = ()) -> str:
+    """What concerns the cell as a whole. Never empty while a point is missing.
+
+    Of earlier functions, `cause` makes calls fail (see carried.cause_of), and `writers` change their arguments.
+    """
     lines = []
     without = [o for o in outcomes if o.got is None]
     never = [o for o in without if o.failure is None and not o.problem]         # after the cell was ended
     without = [o for o in without if o not in never]
+    if cause:
+        lines.append(waits(check, cause))
+        without = [o for o in without if isinstance(o.failure, StudentError) and o.failure.function == check.function]
     if without:
         first = without[0]
         told = failed(check, first)
@@ -103,11 +128,15 @@ def message(check: Check, outcomes: Sequence[Outcome], parts: Sequence[PartResul
             first.failure, StudentError) else ""
         lines.append(f"`{check.function}` {verb}{told}" if how == "on every draw" and verb else
                      f"`{check.function}` {how}: {told}")
-    if never:
+    if never and not cause:
         lines.append(f"{len(never)} further calls were not made.")
     if changed or shared:
         told = wrote_into(changed, shared)
         lines.append(told[0].upper() + told[1:] + ".")
+    if writers:
+        verb, them = ("changes its", "it") if len(writers) == 1 else ("change their", "them")
+        lines.append(f"{_list(writers)}, which `{check.function}` calls, {verb} arguments: that costs points here as "
+                     f"well. Mend {them} first: `a = a + 1` makes a new array, `a += 1` changes the old one.")
     if not lines and not all(p.ok for p in parts):
         lines.append(_which(check, outcomes))
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The demo: a class whose every submission says what must come of it. Here a few of them; all 45 under `-m proof`."""
+"""The demo: a class whose every submission says what must come of it. Here a few of them; all 46 under `-m proof`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_the_class_has_45_submissions_with_names_of_their_own(classroom: Classroom) -> None:
     people = classroom.submissions()
-    assert len(people) == 45 and len({s.student for s in people}) == 45 and len(set(NAMES)) == len(NAMES)
+    assert len(people) == 46 and len({s.student for s in people}) == 46 and len(set(NAMES)) == len(NAMES)
     assert all(s.student.isascii() and s.student.count(".") == 1 for s in people)
     assert [s.student for s in people] == sorted(s.student for s in people)
 
@@ -49,12 +49,12 @@ def test_every_mutant_of_the_assignment_is_handed_in_once(classroom: Classroom) 
     known = [(c.function, m.name) for c in classroom.checks.values() for m in c.mutants]
     alone = [next(iter(s.expected.named.items())) for s in classroom.submissions() if len(s.expected.named) == 1
              and len(next(iter(s.expected.named.values()))) == 1]
-    assert sorted((f, m) for f, (m,) in alone) == sorted(known) and len(known) == 31
+    assert sorted((f, m) for f, (m,) in alone) == sorted(known) and len(known) == 32
 
 
 def test_no_two_students_hand_in_the_same_file_and_the_class_is_the_same_each_time(classroom: Classroom) -> None:
     people = classroom.submissions()
-    assert len({s.notebook for s in people}) == 45
+    assert len({s.notebook for s in people}) == 46
     assert people == classroom.submissions()
 
 
@@ -75,7 +75,7 @@ def test_two_of_the_class_handed_in_the_same_code_under_other_names_and_nobody_e
 
 def test_without_a_sandbox_nothing_harmful_is_left_in_the_class(classroom: Classroom) -> None:
     harmless = classroom.submissions(hostile=False)
-    assert len(harmless) == 40
+    assert len(harmless) == 41
     for s in harmless:
         assert b"_exit" not in s.notebook and b"while True" not in s.notebook and b"open(" not in s.notebook
         assert b"skip-execution" not in s.notebook and b"np.allclose =" not in s.notebook

@@ -30,7 +30,7 @@ from autograder.student import StudentFailure
 
 ID = 7                      # of every question here: a student's process knows the number and may answer under it
 BUFFER = 100_000            # bytes that the socket takes at once
-SLOWEST = 2.0               # seconds of a processor for one frame; keys that collide are the worst, see wire.HASHED_MAX
+SLOWEST = 2.0               # seconds of a processor for one frame; colliding keys are the worst, see wire.COLLIDING_MAX
 GROWTH = 200 << 20          # bytes of memory that a million frames may leave behind: one frame has at most 16 MB
 TAGS = ["i", "f", "u", "n", "a", "l", "t", "s", "z", "d", "x", "", "ll", "__class__", "\x00"]
 ATOMS = [None, True, False, 0, -1, 7, 1 << 62, -(1 << 63), 1 << 64, 10**30, "", "a", "é" * 200, "\ud800", "0x1.8p+1",

@@ -30,6 +30,7 @@ import pytest
 from autograder import driver
 from autograder.errors import AutograderError
 from autograder.sandbox import LAYERS, Sandbox, SandboxError, available_layers
+from autograder.session import OUTPUTS
 from tests.autograder.grading_help import CHECKOUT, copy_course, scores, solved
 from tests.hostile.case import HERE, KINDS, NAME, POINTS, Case, cases
 
@@ -384,6 +385,24 @@ def test_nothing_of_a_student_s_runs_in_a_page_or_a_terminal(corpus: Run) -> Non
         assert not live(page), student or "the report"
     assert "\x1b" not in corpus.said
     assert live("<img src=x onerror=hostile-xss>") and live("<script>hostile-xss</script>")
+
+
+def graded(run: Run, name: str) -> Path:
+    return run.course / "autograded" / name / NAME / f"{NAME}.ipynb"
+
+
+def test_no_graded_notebook_is_larger_than_what_cells_may_show_in_all(corpus: Run) -> None:
+    """One of 140 kB became one of 900 MB: each of its cells showed what one cell may."""
+    sizes = {n: graded(corpus, n).stat().st_size >> 20 for n, r in corpus.results.items() if r["status"] == "graded"}
+    assert max(sizes.values()) < OUTPUTS + 2 and sizes["output_flood_of_many_cells"] >= OUTPUTS
+
+
+def test_no_verdict_and_no_output_turns_round_what_stands_behind_it(corpus: Run) -> None:
+    cells = json.loads(graded(corpus, "markup_direction").read_text())["cells"]
+    assert any("\u202e" in "".join(c["source"]) for c in cells)
+    shown = [json.dumps(c.get("outputs", []), ensure_ascii=False) for c in cells]
+    assert any("001 fo 001" in text for text in shown) and any("4 fo 4" in text for text in shown)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", "".join(shown))
 
 
 def test_no_submission_ran_much_longer_than_its_limit(corpus: Run) -> None:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from autograder.answers import function_at
 from autograder.check import Check, Draw, Solution
 from autograder.kernel import InKernel
 from autograder.oracle import CellResult, generator, grade_cell
@@ -64,6 +65,11 @@ def test_an_exception_shows_the_students_line_and_the_shapes_alone(tmp_path):
     # where all sizes are equal the product fits, so it does not raise on every draw: those draws count, and are wrong
     assert re.match(r"`line` (fails unless|on some draws).*: ValueError in its line `return x @ W`, called with "
                     r"x \(\d, \d\), W \(\d, \d\), b \(\d,\)", result.message)
+    space = CHECKS["sums"].text.namespace()
+    exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), space)
+    result = grade_cell(CHECKS["sums"], InKernel(space), SEED)      # the line is another function's
+    assert "ValueError in the line `return x @ W` of `line`; `sums` was called with xs (" in result.message
+    assert "its line" not in result.message
 
 
 def test_an_exception_everywhere_is_reason_raises():
@@ -241,11 +247,30 @@ def test_its_own_mistake_is_not_excused_by_an_earlier_one():
     other_line = "def line(x, W, b):\n    return np.tanh(x @ W.T) - b\n"
     result = grade("sums", other_line + SUMS.replace("total + line", "line"))
     assert earned(result) == {"shape": 2, "values": 0, "T = 1": 4}      # for one step the two are the same
+    assert result.notes == ["right, apart from what `line` does, in T = 1"]
 
 
 def test_nothing_is_carried_forward_from_an_earlier_function_that_returns_zeros():
     result = grade("sums", "def line(x, W, b):\n    return np.zeros((len(x), len(b)))")
     assert result.score == 0
+
+
+def test_a_result_that_its_own_test_found_right_excuses_nothing():
+    """It lies then: right where it is graded, and wrong where it is asked for another function's sake."""
+    source = "def line(x, W, b):\n    return np.tanh(x @ W.T) - b"
+    assert grade_cell(CHECKS["sums"], student(source), SEED).score == 10
+    result = grade_cell(CHECKS["sums"], student(source), SEED, right={"line": CHECKS["line"].names})
+    assert result.score < 5 and not any("apart from" in note for note in result.notes)
+
+
+def test_points_that_were_lost_for_no_wrong_value_leave_a_result_right():
+    """Else they would be the price of an excuse: a point for a changed argument, and eight for a later lie."""
+    writes = LINE.replace("return ", "y = ") + "\n    x += 1\n    return y"
+    result = grade("line", writes)
+    assert result.score < result.points and result.sound == set(CHECKS["line"].names)
+    assert grade("line", LINE.replace("+ b", "- b")).sound == frozenset()
+    assert grade("line_backward", BACK.replace("dy.sum(axis=0)", "dy.mean(axis=0)")).sound == {"dx", "dW"}
+    assert "sound" not in result.to_dict()
 
 
 def test_nothing_is_carried_forward_from_values_of_another_shape():
@@ -272,6 +297,117 @@ def test_a_right_function_beside_a_wrong_earlier_one_needs_no_excuse():
     source = "def line(x, W, b):\n    return x\ndef sums(xs, W, b):\n    return np.cumsum(xs @ W.T + b, axis=0)"
     result = grade("sums", source)
     assert result.reason == "ok" and result.notes == []
+
+
+WRITES = "`line`, which `sums` calls, changes its arguments: that costs points here as well. Mend it first: "
+
+
+@pytest.mark.parametrize(("line", "points", "notes"), [
+    ("W += 0.5\n    return x @ W.T + b", {"values": 0, "T = 1": 4}, ["right, apart from what `line` does, in T = 1"]),
+    ("b[:] = x[0].sum()\n    return x @ W.T + b", {"values": 4, "T = 1": 4},      # each call writes the whole of b anew
+     ["right, apart from what `line` does, in values and T = 1"]),
+    ("y = x @ W.T + b\n    W *= 0.5\n    return y", {"values": 0, "T = 1": 4}, [])])
+def test_an_earlier_function_that_changes_its_arguments_is_named_and_no_full_points_are_promised(line, points, notes):
+    result = grade("sums", f"def line(x, W, b):\n    {line}")
+    assert earned(result) == {"shape": 0, **points} and result.notes == notes
+    assert WRITES in result.message and "The function changed its argument" in result.message
+    assert not result.misconceptions
+    assert result.parts[1].sentence == ("" if points["values"] else "the values differ; see below")
+
+
+def test_a_result_that_is_the_argument_itself_is_seen_through():
+    """All entries of the list are one array then: the last state, again and again."""
+    step = "def step(x, h):\n    h *= 0.5\n    h += x\n    return h"
+    steps = "def steps(xs, h):\n    hs = []\n    for x in xs:\n        h = step(x, h)\n        hs.append(h)\n" \
+            "    return np.stack(hs)"
+    first = Check("step", cell="step", slide="", equation="", args=("x (B)", "h (B)"), results=("h (B)",))
+    check = Check("steps", cell="steps", slide="", equation="", args=("xs (T, B)", "h (B)"), results=("hs (T, B)",))
+    check.draws(lambda rng: [Draw(check.normal(rng, {"T": t, "B": 3})) for t in (2, 3, 4, 5)])
+    check.part("values", 3)
+    check.mutant("last", replace="np.stack(hs)", by="np.stack([h] * len(hs))", says="Every state, not the last one.")
+    Solution({"step": "def step(x, h):\n    return 0.5 * h + x", "steps": steps}, [first, check])
+    space = check.text.namespace()
+    exec(step, space)
+    result = grade_cell(check, InKernel(space), SEED)
+    assert result.score == 0 and "`step`, which `steps` calls, changes its arguments" in result.message
+    assert not result.misconceptions
+
+
+def test_an_earlier_function_that_changes_its_arguments_is_no_excuse_for_a_mistake_of_its_own():
+    line = "def line(x, W, b):\n    y = x @ W.T + b\n    x *= 0.5\n    return y\n"
+    result = grade("sums", line + SUMS.replace("line(x,", "line(x.copy(),").replace("total + line", "line"))
+    assert earned(result)["values"] == 0 and WRITES not in result.message
+    assert [m.mutant for m in result.misconceptions] == ["reset"]
+    result = grade("sums", line + SUMS.replace("line(x,", "line(x.copy(),"))
+    assert (result.reason, result.message) == ("ok", "")
+
+
+# ----- What an earlier function stands in the way of
+
+@pytest.mark.parametrize(("body", "reason", "sentence"), [
+    ("while True: pass", "timeout", "does not answer in time. Mend it first"),
+    ("return np.sin(y)", "raises", "raises an error. Mend it first"),
+    ("pass", "not_written", "is not written yet. Write it first"),
+    ("raise NotImplementedError", "not_written", "is not written yet. Write it first")])
+def test_a_caller_that_fails_for_an_earlier_function_is_not_blamed(body, reason, sentence):
+    source = f"def line(x, W, b):\n    {body}"
+    own = grade("line", source)
+    assert (own.reason, own.cause) == (reason, None)
+    result = grade_cell(CHECKS["sums"], student(source), SEED, Limits, failed={"line": ("line", own.reason)})
+    assert result.score == 0 and result.cause == ("line", reason)
+    assert result.message.startswith(f"`line`, which `sums` needs, {sentence}: until then nothing is known of `sums`.")
+    assert "too slow" not in texts(result) and "further calls" not in texts(result)
+
+
+def test_it_is_the_function_at_the_root_that_is_named():
+    result = grade_cell(CHECKS["sums"], student("def line(x, W, b):\n    while True: pass"), SEED, Limits,
+                        failed={"line": ("root", "timeout")})
+    assert result.message.startswith("`root`, which `sums` needs, does not answer in time.")
+    assert result.cause == ("root", "timeout")
+
+
+@pytest.mark.parametrize("failed", [{}, {"line": ("line", "ok")}, {"line": ("line", "raises")},
+                                    {"firsts": ("firsts", "timeout")}])
+def test_a_caller_that_hangs_by_itself_is_told_so(failed):
+    result = grade_cell(CHECKS["sums"], student("def sums(xs, W, b):\n    while True: pass"), SEED, Limits,
+                        failed=failed)
+    assert "`sums` on some draws: too slow" in result.message and result.cause is None
+
+
+def test_an_error_in_a_line_of_its_own_is_its_own(tmp_path):
+    file = tmp_path / "cell.py"
+    file.write_text("def sums(xs, W, b):\n    return np.cumsum(ys)\n", encoding="utf-8")
+    space = CHECKS["sums"].text.namespace()
+    exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), space)
+    for failed in ({"line": ("line", "raises")}, {"line": ("line", "timeout")}):
+        result = grade_cell(CHECKS["sums"], InKernel(space), SEED, failed=failed)
+        assert result.message.startswith("`sums` raises NameError in its line `return np.cumsum(ys)`, called with xs")
+    result = grade_cell(CHECKS["sums"], InKernel(space), SEED, failed={"line": ("line", "missing")})
+    assert "`line`, which `sums` needs, is not in the notebook." in result.message      # both are to be mended
+    assert "NameError in its line `return np.cumsum(ys)`" in result.message
+
+
+def test_a_judged_caller_waits_in_each_of_its_parts():
+    check = judged_check()
+    check.text.sources["root"] = "def root(n):\n    return helper(n) / 2 * n ** -0.5"
+    helper = Check("helper", cell="helper", slide="", equation="", args=("x",), results=("r",))
+    Solution(check.text.sources, [helper, check])
+    space = check.text.namespace()
+    exec("def helper(x):\n    while True: pass", space)
+    result = grade_cell(check, InKernel(space), SEED, Limits, failed={"helper": ("helper", "timeout")})
+    assert [p.sentence for p in result.parts] == ["it waits for `helper`", ""]
+    assert result.message.startswith("`helper`, which `root` needs, does not answer in time.")
+
+
+@pytest.mark.parametrize(("text", "number", "name"), [
+    ("def f(x):\n    def g():\n        return 1\n    return g()", 3, "f"),
+    ("class A:\n    def f(self):\n        return 1", 3, "A"),
+    ("async def f():\n# at the margin\n    return 1", 3, "f"),
+    ("@wraps\ndef f(\n    x,\n):\n    return 1", 5, "f"),
+    ("def f():\n    pass\ng = lambda x: (\n    x)", 4, ""), ("x = 1", 1, ""), ("definite(1)", 1, ""), ("", 7, ""),
+    ("if True:\n    def f():\n        pass", 3, "")])
+def test_the_function_that_a_line_stands_in_is_read_from_the_text(text, number, name):
+    assert function_at(text.split("\n"), number) == name
 
 
 # ----- Hand-written judges

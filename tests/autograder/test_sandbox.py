@@ -356,6 +356,23 @@ def test_a_worker_that_was_killed_is_replaced():
             assert fresh.run_cell("1").ok
 
 
+def test_an_interrupt_between_a_command_and_its_answer_leaves_no_answer_to_the_next(monkeypatch):
+    """Ctrl-C while a process is forked: closing the session took the fork's answer for that of its kill."""
+    with Sandbox("auto", LIMITS) as s:
+        session = s.session()
+
+        def interrupted(deadline):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(s._worker, "_answer", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                s.session()
+        session.close()
+        with s.session() as fresh:
+            assert fresh.run_cell("1").ok
+
+
 @pytest.mark.parametrize("layer", ["bwrap+landlock", "landlock"])
 def test_the_processes_die_with_a_grader_that_is_killed(layer):
     """SIGKILL leaves no time to clean up: a loop left running would take a processor until the next reboot."""

@@ -14,6 +14,7 @@ import pytest
 
 from autograder import wire
 from autograder.sandbox import Sandbox
+from autograder.session import OUTPUTS as CELLS_SHOWN
 from autograder.student import StudentDied, StudentError, StudentFailure, StudentTimeout
 from tests.autograder.sandbox_help import LIMITS, STRONG, sandbox
 
@@ -140,6 +141,44 @@ def test_a_flood_of_output_is_cut_and_cannot_hold_the_grader(session):
     run = session.run_cell("raise ValueError('v' * 10**7)")
     assert len(run.error["evalue"]) <= 2000 and len("".join(run.error["traceback"])) < 20_000
     still_works(session)
+
+
+def test_a_thread_of_the_stage_cannot_fill_the_disk_while_the_probe_is_asked(one):
+    """It wrote 300 MB a second, for as long as the functions of the notebook took."""
+    one.run_cell(FILL)
+    one.run_cell("begin()", keep=False)             # on the stage alone
+    folder = one._stage.process.scratch
+    assert one.call("slow", ()) == (None, ())
+    assert one._stage.process is None and one.restarts == 1 and os.listdir(folder) == []
+    still_works(one)
+
+
+FILL = """
+import threading, time
+
+def fill():
+    for n in range(100):
+        time.sleep(0.01)
+        with open(f"fill{n}", "wb", buffering=0) as f:
+            f.write(bytes(1_000_000))
+
+def begin():
+    threading.Thread(target=fill, daemon=True).start()
+
+def slow():
+    time.sleep(0.45)
+"""
+
+
+def test_many_cells_show_no_more_than_a_few(one):
+    """A notebook of 900 cells, 140 kB large, became one of 900 MB, and the grader took 4 GB to write it."""
+    runs = [one.run_cell("print('x' * (1 << 20))") for _ in range(20)]
+    assert sum(run.shown for run in runs) < (CELLS_SHOWN + 1) * LIMITS.output
+    assert [len(shown(run)) > LIMITS.output // 2 for run in runs] == [True] * CELLS_SHOWN + [False] * 12
+    assert runs[-1].ok and shown(runs[-1]) == "not shown: the cells before this one had shown 0.5 MB\n"
+    run = one.run_cell("def f(n): return f(n - 1) if n else 1 / 0\nf(9)")
+    assert run.error["traceback"] == run.outputs[1]["traceback"] == ["ZeroDivisionError: division by zero"]
+    assert one.run_cell("quiet = 1").outputs == []
 
 
 def test_a_flood_of_files_is_ended_and_removed(session):

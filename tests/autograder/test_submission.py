@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from autograder import neutral, submission
+from autograder import neutral, notebook_out, submission
 from autograder.submission import CellSpec, Template
 
 TEST = "course.test(f)\n### BEGIN HIDDEN TESTS\nsecret\n### END HIDDEN TESTS"
@@ -259,6 +259,23 @@ def test_only_a_real_png_of_a_sane_size_is_a_picture() -> None:
         assert neutral.png(bad) is None
 
 
+def test_text_and_code_have_a_limit_in_all() -> None:
+    """A page of 500 cells that each take four seconds to render would hold up the pages of a class for half an hour."""
+    long = "x" * (submission.MAX_SOURCE - 1)
+    raw = [{"cell_type": "code", "source": long} for _ in range(6)] + [{"cell_type": "code", "source": "1 + 1"}]
+    cells, notes = submission.read_cells(json.dumps({"nbformat": 4, "cells": raw}).encode())
+    assert [len(c["source"]) for c in cells] == [len(long)] * 4 + [0, 0, 0]
+    assert len(notes) == 1 and "left out" in notes[0]
+
+    template = submission.Template("a", ())
+    texts = submission.rebuild(template, [{"cell_type": "markdown", "source": f"{i}" + "y" * 60_000, "grade_id": None,
+                                           "id": None} for i in range(9)])
+    shown = [cell["source"] for cell in notebook_out.build(texts, {})["cells"]]
+    assert sum(map(len, shown)) < notebook_out.MAX_TEXT + 1000
+    assert shown[0].startswith("0yy") and "cut here" in shown[4] and "cut here" in shown[8]
+
+
 def test_printed_text_has_no_control_characters_and_an_end() -> None:
     assert neutral.output_text("\x1b[31mred\x1b[0m\x07\x00\r\n") == "red\n"
     assert neutral.output_text("x\n" * 5000).count("\n") <= 1000
+    assert neutral.output_text("0 of\u202e 4\u2066 \u05e9\u05dc\u05d5\u05dd\n") == "0 of 4 \u05e9\u05dc\u05d5\u05dd\n"

@@ -14,5 +14,5 @@ def double(x):
     from minigrad import nn
     return nn.double(x)
 """,
-    lost={"layer": ("raises", "Error"), "double": ("raises", "ImportError"), "sums": ("raises", "Error")},
+    lost={"layer": ("raises", "Error"), "double": ("raises", "ImportError"), "sums": ("raises", "`layer`")},
 )

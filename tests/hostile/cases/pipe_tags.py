@@ -17,6 +17,6 @@ def forge(tree):
     layer_backward="def layer_backward(dy, x, W, b): forge({'d': [['id', 1], ['id', 1]]})",
     sums="def sums(xs, W, b): forge({'i': '0x' + 'f' * 3000})",
     firsts="def firsts(n): forge({'x': 1.5}); return [i * i for i in range(n)]",
-    lost={f: ("died", "ended") for f in ("double", "layer", "layer_backward", "sums", "firsts")},
+    lost={f: ("died", "end") for f in ("double", "layer", "layer_backward", "sums", "firsts")},
     incident="died",
 )
