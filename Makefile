@@ -1,4 +1,4 @@
-# make demo    a class of 45 submissions, graded in the sandbox, with its report
+# make demo    a class of 46 submissions, graded in the sandbox, with its report
 # make test    the test suite
 # make proof   the full counts; writes docs/proofs/*.json
 # make bench   side by side with PyTorch; writes benchmarks/results/*.json

@@ -1,4 +1,4 @@
-"""`autograder demo`: make a course, hand in for a class of 45, grade it in the sandbox, show what comes of it.
+"""`autograder demo`: make a course, hand in for a class of 46, grade it in the sandbox, show what comes of it.
 
     folder = a temporary one, or --keep DIR
     1. a course with the assignment 03_rnn, as `autograder course` makes it, with short limits

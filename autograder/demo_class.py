@@ -1,4 +1,4 @@
-"""The class that the demo grades: 45 submissions to 03_rnn, each with what must come out of it.
+"""The class that the demo grades: 46 submissions to 03_rnn, each with what must come out of it.
 
 One right solution, one for each mistake that the checks know, right answers written in another way, and what happens in
 any large class: an empty notebook, a half of one, a file that is broken, a loop that does not end. And five that try to
