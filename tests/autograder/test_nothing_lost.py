@@ -170,8 +170,8 @@ def kills(master: Path, folder: Path, *, count: int, students: int, seed: int, f
 
 
 def test_five_kills_at_random_moments_change_nothing(mini: Path, tmp_path: Path) -> None:
-    class_of(mini, 14)
-    record = kills(mini, tmp_path, count=5, students=14, seed=1, fork=True, each=5)
+    class_of(mini, 8)
+    record = kills(mini, tmp_path, count=5, students=8, seed=1, fork=True, each=5)
     assert sum(record["phases"].values()) == 5
 
 
