@@ -14,6 +14,8 @@ import pytest
 
 from minigrad import cli, watch
 
+from . import ctrl_c
+
 FIRST = ("import numpy as np\nfrom minigrad import course\n"
          "course.environment('99_test', functions=['twice', 'later', 'third'])")
 TEST = ("course.test({f}, x=np.array([1.0, 2.0]), expected=np.array([2.0, 4.0]), equation='y = 2 x', "
@@ -95,18 +97,13 @@ def test_what_is_no_notebook_is_one_line(tmp_path: Path, name: str, said: str,
     assert out == "" and said in err and len(err.splitlines()) == 1
 
 
-def heeds_ctrl_c() -> None:
-    """In the child: where the tests run in the background of a script, Ctrl-C is ignored, and so it would be here."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="Ctrl-C is sent as a signal")
 def test_a_save_runs_the_tests_again_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     path = notebook(tmp_path / "n.ipynb", twice=WRONG, later=RIGHT, third=RIGHT)
     log = tmp_path / "log"
     with log.open("w") as file:
         process = subprocess.Popen([sys.executable, "-m", "minigrad", "watch", str(path)], stdout=file, stderr=file,
-                                   env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=heeds_ctrl_c)
+                                   env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=ctrl_c.heeded)
     try:
         wait_for(log, "2 of 3 visible tests pass")
         text = path.read_text()

@@ -23,6 +23,7 @@ from benchmarks.gpu.cases import CASES
 from minigrad import strict
 from minigrad.kernels import signature
 
+from .. import ctrl_c
 from .emulator import emulated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,12 +36,7 @@ def start(out: Path, *words: str, site: str = "") -> subprocess.Popen:
     env = {**os.environ, "PYTHONPATH": str(out / "site"), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     words = ("--out", str(out / "results"), "--device", "strict", "--seed", "1", *words)
     return subprocess.Popen([sys.executable, "-m", "benchmarks.gpu", *words], cwd=ROOT, env=env, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heeds_ctrl_c)
-
-
-def heeds_ctrl_c() -> None:
-    """In the child: where the tests run in the background of a script, Ctrl-C is ignored, and so it would be here."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=ctrl_c.heeded)
 
 
 def written(out: Path) -> dict:
