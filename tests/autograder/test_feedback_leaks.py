@@ -243,7 +243,8 @@ def test_there_is_something_to_look_for(name):
 
 @pytest.mark.parametrize(("name", "cell"), cells())
 def test_no_verdict_on_a_wrong_function_shows_a_drawn_or_an_expected_value(name, cell):
-    assert leaks_of(name, cell, seeds(1)[0], 2 if cell in SLOW else None) == []
+    """Of the first few wrong ones on one seed; of all on five under `-m proof`."""
+    assert leaks_of(name, cell, seeds(1)[0], 2 if cell in SLOW else 6) == []
 
 
 @pytest.mark.proof
