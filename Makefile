@@ -16,7 +16,7 @@ demo: .venv/installed
 	$(BIN)/autograder demo
 
 test: .venv/tested
-	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -q
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -q
 
 proof: .venv/tested
 	$(BIN)/python -m pytest -q -m proof -p no:xdist
