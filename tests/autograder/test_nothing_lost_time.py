@@ -144,7 +144,7 @@ def test_in_a_plain_kernel_the_same_times_count() -> None:
     with one_core(), hogs(2):
         assert kernel.call("work", (0.15,), timeout=0.3)[0] == 1
         assert kernel.call("work", (0.15,), timeout=2.0, budget=0.2)[0] == 1
-        assert 0.3 <= kernel.seconds_used < 0.6
+        assert 0.27 <= kernel.seconds_used < 0.6           # two clocks, each with a grain
         with pytest.raises(StudentTimeout, match=r"0\.1 s"):
             kernel.call("work", (60,), timeout=2.0, budget=0.1)
     assert kernel.call("rest", (0.3,), timeout=0.8, budget=0.1)[0] == 2
