@@ -54,9 +54,8 @@ def values(net):
     return {n: t.cpu().numpy().copy() for n, t in net.state_dict().items()}
 
 
-@pytest.mark.parametrize("name, options", SETTINGS.values(), ids=SETTINGS)
-def test_a_trajectory_is_pytorchs(device, rng, name, options):
-    """30 steps in float64: any difference in the order of operations of a moment would show."""
+def beside_pytorch(device, name, options):
+    """torch, and of both libraries the same small model in float64 with an optimiser of that name."""
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     theirs = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)).double()
@@ -65,6 +64,13 @@ def test_a_trajectory_is_pytorchs(device, rng, name, options):
     ours.to(device)
     opt, reference = getattr(optim, name)(ours.parameters(), **options), getattr(torch.optim, name)(
         theirs.parameters(), **options)
+    return torch, ours, opt, theirs, reference
+
+
+@pytest.mark.parametrize("name, options", SETTINGS.values(), ids=SETTINGS)
+def test_a_trajectory_is_pytorchs(device, rng, name, options):
+    """30 steps in float64: any difference in the order of operations of a moment would show."""
+    torch, ours, opt, theirs, reference = beside_pytorch(device, name, options)
     x, y = rng.standard_normal((7, 3)), rng.standard_normal((7, 2))
     train(ours, opt, mg.tensor(x, device=device), mg.tensor(y, device=device), 30)
     for _ in range(30):
@@ -78,14 +84,7 @@ def test_a_trajectory_is_pytorchs(device, rng, name, options):
 @pytest.mark.parametrize("name, options", SETTINGS.values(), ids=SETTINGS)
 def test_a_trajectory_of_replays_with_a_schedule_is_pytorchs(device, rng, name, options):
     """A rate, or a count of steps, that the graph froze would leave it at the fourth step."""
-    torch = pytest.importorskip("torch")
-    torch.manual_seed(0)
-    theirs = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)).double()
-    ours = model().to(mg.float64)
-    ours.load_state_dict(theirs.state_dict())
-    ours.to(device)
-    opt, reference = getattr(optim, name)(ours.parameters(), **options), getattr(torch.optim, name)(
-        theirs.parameters(), **options)
+    torch, ours, opt, theirs, reference = beside_pytorch(device, name, options)
     schedules = optim.CosineAnnealingLR(opt, 9), torch.optim.lr_scheduler.CosineAnnealingLR(reference, 9)
     fast = mg.graph(lambda x, y: train_step(ours, opt, x, y), device=device)
     for _ in range(12):

@@ -32,18 +32,22 @@ def float32(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 # ---------------------------------------------------------------------------------------------- whole training steps
 
-def mlp() -> tuple[nn.Module, Any, Callable[..., Any]]:
-    """Two layers, dropout, Adam."""
-    net = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 3)).to("strict")
-    opt = optim.Adam(net.parameters(), lr=0.05)
-
+def classifying(net: nn.Module, opt: Any) -> Callable[..., Any]:
+    """A plain step."""
     def step(x: Tensor, y: Tensor) -> Tensor:
         opt.zero_grad()
         loss = F.cross_entropy(net(x), y)
         loss.backward()
         opt.step()
         return loss
-    return net, opt, step
+    return step
+
+
+def mlp() -> tuple[nn.Module, Any, Callable[..., Any]]:
+    """Two layers, dropout, Adam."""
+    net = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 3)).to("strict")
+    opt = optim.Adam(net.parameters(), lr=0.05)
+    return net, opt, classifying(net, opt)
 
 
 def language_model() -> tuple[nn.Module, Any, Callable[..., Any]]:
@@ -79,14 +83,7 @@ def readable() -> tuple[nn.Module, Any, Callable[..., Any]]:
     """An optimiser without a kernel, whose rate also falls by itself."""
     net = nn.Linear(6, 3).to("strict")
     opt = optim.Adagrad(net.parameters(), lr=0.1, lr_decay=0.1)
-
-    def step(x: Tensor, y: Tensor) -> Tensor:
-        opt.zero_grad()
-        loss = F.cross_entropy(net(x), y)
-        loss.backward()
-        opt.step()
-        return loss
-    return net, opt, step
+    return net, opt, classifying(net, opt)
 
 
 def batches(make: Maker) -> list[tuple[np.ndarray, np.ndarray]]:
