@@ -207,20 +207,36 @@ class Notebook:
     def call(self, name: str, args: tuple[Any, ...], *, spoil: bool = False) -> dict[str, Any]:
         """Call a global function and drop what it prints. Answers {value, args}, {missing}, {raised, file, line}.
 
-        `spoil`: change the arrays of the value before `args` is answered; those that share memory with them change.
+        `args` are the arguments after the call, None where they are as they came. `spoil`: change the arrays of the
+        value before; those that share memory with them change.
         """
         function = self.namespace.get(name)
         if not callable(function):
             return {"missing": True}
+        before = _print_of(args)
         with recording(Recorder(0), self.descriptors):
             try:
                 value = function(*args)
                 if spoil:
                     _spoil(value)
-                return {"value": None if spoil else value, "args": args}
+                return {"value": None if spoil else value, "args": None if _print_of(args) == before else args}
             except BaseException as e:
                 file, line = student_line(e)
                 return {"raised": [kind.__name__ for kind in type(e).__mro__[:8]], "file": file, "line": line}
+
+
+def _print_of(value: Any) -> Any:
+    """What is equal for equal data, bit for bit and type by type, and equal to nothing where it cannot tell."""
+    kind = type(value)
+    if kind.__module__ == "numpy" and hasattr(value, "tobytes"):
+        return kind, value.dtype, value.shape, value.tobytes()
+    if kind in (list, tuple):
+        return kind, [_print_of(item) for item in value]
+    if kind is dict:
+        return kind, [(_print_of(k), _print_of(v)) for k, v in value.items()]
+    if kind is float:
+        return value.hex()
+    return (kind, value) if value is None or kind in (bool, int, str) else object()
 
 
 def _spoil(value: Any) -> None:

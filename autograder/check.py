@@ -47,7 +47,6 @@ A checks.py reads like this; its reference is the SOLUTION region of the noteboo
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -56,7 +55,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from autograder.draws import CheckError, Draw, Named, as_float32, sizes, widened
+from autograder.draws import CheckError, Draw, Named, as_float32, copied, sizes, widened
 
 __all__ = ["FLOAT32", "GRADIENT", "VALUE", "Check", "CheckError", "Draw", "Mutant", "Part", "Solution", "Variant",
            "as_float32", "sizes"]
@@ -319,14 +318,14 @@ class Check:
             if len(self._expected) >= KEPT:
                 self._expected.clear()
             self._expected[key] = self.run(self.reference(), draw)
-        return copy.deepcopy(self._expected[key])       # a judge may write into it
+        return copied(self._expected[key])      # a judge may write into it
 
     def run(self, function: Function, draw: Draw) -> Any:
         """Call one of our own functions with copies of the draw's arguments; float32 is widened to float64.
 
         What the function raises comes through: the oracle decides whether that is a mutant's nature or our fault.
         """
-        args = [widened(a) for a in draw.args] if draw.float32 else copy.deepcopy(draw.args)
+        args = [widened(a) for a in draw.args] if draw.float32 else copied(draw.args)
         with np.errstate(all="ignore"):
             return function(*args)
 

@@ -93,6 +93,25 @@ def as_float32(value: Any) -> Any:
     return type(value)(as_float32(item) for item in value) if type(value) in (list, tuple) else value
 
 
+def copied(value: Any) -> Any:
+    """copy.deepcopy, several times faster where there are only arrays, numbers and texts in lists and tuples."""
+    try:
+        return _copied(value)
+    except TypeError:           # a dict, or a course's own class, whose objects may know each other
+        return copy.deepcopy(value)
+
+
+def _copied(value: Any) -> Any:
+    kind = type(value)
+    if kind is np.ndarray and value.dtype != object:
+        return value.copy(order="K")
+    if kind in (tuple, list):
+        return kind(map(_copied, value))
+    if kind in (float, int, str, bool, type(None)):
+        return value
+    raise TypeError(kind)
+
+
 def widened(value: Any) -> Any:
     """A copy in which float32 arrays are float64."""
     if isinstance(value, np.ndarray):
@@ -104,6 +123,8 @@ def widened(value: Any) -> Any:
 
 def identical(a: Any, b: Any) -> bool:
     """Are these the same data, bit for bit, in the same types? For seeing whether an argument was written into."""
+    if a is b:
+        return True
     if type(a) is not type(b):
         return False
     if isinstance(a, np.ndarray):

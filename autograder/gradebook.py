@@ -43,6 +43,18 @@ class Rows:
     texts: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """A notebook of an assignment: the numbers of its row and of its cells' rows, by kind, and the cells' names."""
+
+    id: str
+    name: str
+    names: dict[str, str]
+    graded: tuple[str, ...]
+    solutions: tuple[str, ...]
+    tasks: tuple[str, ...]
+
+
 def read_template(notebook: Any, course: Course, assignment: str) -> Template:
     """The cells of one notebook from the gradebook's row `notebook`, in the order of the release notebook."""
     grades = {c.name: c for c in notebook.grade_cells}
@@ -96,6 +108,7 @@ class Grades:
         from nbgrader.api import Gradebook
 
         self.course = course
+        self._known: dict[str, tuple[str, list[_Cells]]] = {}
         try:
             with scripts_on_path():
                 self.book = Gradebook(course.db_url, course.name)
@@ -168,68 +181,78 @@ class Grades:
             raise
 
     def _save(self, assignment: str, rows: Rows) -> None:
-        from nbgrader import utils
-        from nbgrader.api import Comment, Grade, TaskCell
-
-        found = self._find_or_add(assignment, rows.student)
-        if rows.timestamp:
-            found.timestamp = utils.parse_utc(rows.timestamp)
-        for notebook in found.notebooks:
-            total, comments = 0.0, {c.cell.name: c for c in self._of(Comment, notebook)}
-            for grade in self._of(Grade, notebook):
-                place = (notebook.name, grade.cell.name)
+        found, notebooks = self._find_or_add(assignment, rows)
+        for row, cells, grades, comments in notebooks:
+            total, comment_on = 0.0, {cells.names[c.cell_id]: c for c in comments}      # a written answer has two cells
+            for grade in grades:
+                name = cells.names[grade.cell_id]
+                place = (cells.name, name)
                 score, read = rows.scores.get(place), None
                 if place in rows.texts:
-                    read = by_hand.follow(self.book.db, grade, comments.get(grade.cell.name), rows.texts[place])
+                    read = by_hand.follow(self.book.db, grade, comment_on.get(name), rows.texts[place])
                 # nbgrader leaves the row of a task as the last person left it
-                task = isinstance(grade.cell, TaskCell) and score is None and grade.auto_score is None
+                task = grade.cell_id in cells.tasks and score is None and grade.auto_score is None
                 if not (read and grade.manual_score is not None) and not (task and read is not False):
                     grade.needs_manual_grade = grade.manual_score is not None or score is None
                 grade.auto_score = score
                 total += (grade.manual_score if grade.manual_score is not None else score or 0.0)
                 total += grade.extra_credit or 0.0
-            for comment in comments.values():
-                comment.auto_comment = NO_RESPONSE if (notebook.name, comment.cell.name) in rows.blank else None
-            notebook.late_submission_penalty = self.late.penalty(rows.student, total, found.total_seconds_late)
+            for name, comment in comment_on.items():
+                comment.auto_comment = NO_RESPONSE if (cells.name, name) in rows.blank else None
+            row.late_submission_penalty = self.late.penalty(rows.student, total, found.total_seconds_late)
 
-    def _of(self, kind: Any, notebook: Any) -> list[Any]:
+    def _find_or_add(self, assignment: str, rows: Rows) -> tuple[Any, list[tuple[Any, _Cells, list[Any], list[Any]]]]:
+        """The submission's row, and for each notebook its row, its cells, grades and comments. Nothing is committed.
+
+        What is not there is made: the same mirror as Gradebook.add_submission, which commits half-way. Also where the
+        assignment was released anew with another cell or notebook.
+        """
+        from nbgrader import api, utils
+
+        db, when = self.book.db, utils.parse_utc(rows.timestamp) if rows.timestamp else None
+        number, known = self._cells(assignment)
+        found = db.query(api.SubmittedAssignment).filter_by(assignment_id=number, student_id=rows.student).one_or_none()
+        there = {}
+        if found is not None:
+            found.timestamp = when or found.timestamp
+            there = {n.notebook_id: n for n in db.query(api.SubmittedNotebook).filter_by(assignment_id=found.id)}
+        else:
+            if db.get(api.Student, rows.student) is None:
+                db.add(api.Student(id=rows.student))
+            found = api.SubmittedAssignment(assignment_id=number, student_id=rows.student, timestamp=when)
+            db.add(found)
+            db.flush()
+        notebooks = []
+        for cells in known:
+            row = there.get(cells.id) or api.SubmittedNotebook(
+                id=api.new_uuid(), notebook_id=cells.id, assignment_id=found.id)
+            both = []
+            for kind, ids in ((api.Grade, cells.graded + cells.tasks), (api.Comment, cells.solutions + cells.tasks)):
+                old = self._of(kind, row, cells) if cells.id in there else []
+                new = set(ids) - {r.cell_id for r in old}
+                both.append([*old, *(kind(cell_id=c, notebook_id=row.id) for c in ids if c in new)])
+            db.add_all([row, *both[0], *both[1]])
+            notebooks.append((row, cells, *both))
+        return found, notebooks
+
+    def _of(self, kind: Any, notebook: Any, cells: _Cells) -> list[Any]:
         """A submitted notebook's grades or comments.
 
         nbgrader's tables have an index by (cell, notebook) and none by notebook: `notebook.grades` reads the rows of
         the whole class, and the cost of a run would grow with the square of its size.
         """
-        from sqlalchemy.orm import joinedload
+        return list(self.book.db.query(kind).filter(kind.cell_id.in_(cells.names), kind.notebook_id == notebook.id))
 
-        base = notebook.notebook
-        cells = [c.id for c in (*base.grade_cells, *base.task_cells, *base.solution_cells)]
-        return list(self.book.db.query(kind).options(joinedload(kind.cell)).filter(
-            kind.cell_id.in_(cells), kind.notebook_id == notebook.id))
-
-    def _find_or_add(self, assignment: str, student: str) -> Any:
-        """The submission's row with a row for each cell; what is missing is added, and nothing is committed."""
-        from nbgrader import api
-
-        db = self.book.db
-        if db.get(api.Student, student) is None:
-            db.add(api.Student(id=student))
-        a = self.book.find_assignment(assignment)
-        found = db.query(api.SubmittedAssignment).filter_by(assignment_id=a.id, student_id=student).one_or_none()
-        if found is None:
-            # the same mirror as Gradebook.add_submission, which commits half-way
-            found = api.SubmittedAssignment(assignment_id=a.id, student_id=student)
-            db.add(found)
-            db.flush()
-            for notebook in a.notebooks:
-                nb = api.SubmittedNotebook(notebook_id=notebook.id, assignment_id=found.id)
-                db.add(nb)
-                db.flush()
-                for cell in [*notebook.grade_cells, *notebook.task_cells]:
-                    db.add(api.Grade(cell_id=cell.id, notebook_id=nb.id))
-                for cell in [*notebook.solution_cells, *notebook.task_cells]:
-                    db.add(api.Comment(cell_id=cell.id, notebook_id=nb.id))
-            db.flush()
-            db.refresh(found)
-        return found
+    def _cells(self, assignment: str) -> tuple[str, list[_Cells]]:
+        """The number of an assignment's row and its notebooks' cells, read once: each commit would have them read
+        again, a third of what a submission's rows cost."""
+        if assignment not in self._known:
+            row = self.book.find_assignment(assignment)
+            self._known[assignment] = row.id, [
+                _Cells(n.id, n.name, {c.id: c.name for c in (*n.grade_cells, *n.solution_cells, *n.task_cells)},
+                       tuple(c.id for c in n.grade_cells), tuple(c.id for c in n.solution_cells),
+                       tuple(c.id for c in n.task_cells)) for n in row.notebooks]
+        return self._known[assignment]
 
     def update_penalties(self, assignment: str, students: Collection[str]) -> None:
         """Ask the late plugin again for submissions that are not graded again, in one transaction: a due date, a

@@ -246,8 +246,10 @@ class Session:
                           f"{name} had not answered after {min(seconds, budget or seconds):g} s", budget)
         with self._form_checked(role):
             keys = set(reply)
-            if keys == {"value", "args"} and type(reply["args"]) is tuple and len(reply["args"]) == len(args):
-                return reply["value"], reply["args"]
+            if keys == {"value", "args"}:
+                after = reply["args"]
+                if after is None or type(after) is tuple and len(after) == len(args):
+                    return reply["value"], tuple(args) if after is None else after
             if keys == {"missing"}:
                 raise MissingName(name)
             if keys == {"nodata"}:

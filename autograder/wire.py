@@ -40,6 +40,7 @@ HASHED_MAX = 20_000         # entries of a set or dict
 COLLIDING_MAX = 1000        # of them with a hash that another one has: 20,000 tuples made for it would cost 6 seconds
 INT_DIGITS_MAX = 2000       # hexadecimal
 DIMENSIONS_MAX = 16
+AT_ONCE = 1 << 14           # bytes that the first read of a frame may bring: all of it, usually
 TICK = 0.2                  # seconds between two calls of `recv`'s tick
 
 DTYPES = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16")
@@ -72,7 +73,7 @@ class NotData(TypeError):
 def dumps(value: Any) -> bytes:
     """The frame of `value`. Raises NotData for anything but plain data: for subclasses, cycles, what is too big."""
     buffers: list[bytes] = []
-    header = json.dumps(_tree(value, buffers, 0), separators=(",", ":")).encode("ascii")
+    header = _encode(_tree(value, buffers, 0)).encode("ascii")
     size = sum(map(len, buffers))
     if len(header) > HEADER_MAX or len(header) + size > FRAME_MAX:
         raise NotData("a value of more than 16 MB" if size > FRAME_MAX // 2 else "a value of too many parts")
@@ -134,19 +135,20 @@ def _raw(array: np.ndarray, buffers: list[bytes]) -> str:
 
 # ----- Decoding
 
-class _Tagged:
-    """An object of the tree: the hook makes one of it at once, so two equal keys cannot hide behind each other."""
-
-    __slots__ = ("tag", "body")
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        if len(pairs) != 1:
-            raise WireError(f"an object of {len(pairs)} keys")
-        self.tag, self.body = pairs[0]
+def _tagged(pairs: list[tuple[str, Any]]) -> tuple[str, Any]:
+    """An object of the tree as (tag, body), at once, so two equal keys cannot hide behind each other. JSON has no tuple
+    of its own."""
+    if len(pairs) != 1:
+        raise WireError(f"an object of {len(pairs)} keys")
+    return pairs[0]
 
 
 def _refuse(_: str) -> Any:
     raise WireError("a bare float: those are sent in hexadecimal")
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder(object_pairs_hook=_tagged, parse_float=_refuse, parse_constant=_refuse).decode
 
 
 class _Buffers:
@@ -172,8 +174,7 @@ def loads(frame: bytes | bytearray | memoryview) -> Any:
         raise WireError("a frame of another length than it says")
     body = view[_PREFIX.size:]
     try:
-        tree = json.loads(bytes(body[:header]).decode("ascii"), object_pairs_hook=_Tagged,
-                          parse_float=_refuse, parse_constant=_refuse)
+        tree = _decode(str(body[:header], "ascii"))
         buffers = _Buffers(body[header:])
         value = _value(tree, buffers, 0)
     except WireError:
@@ -202,9 +203,9 @@ def _value(node: Any, buffers: _Buffers, depth: int) -> Any:
     if type(node) is str:
         node.encode()               # lone surrogates end here, not in the middle of writing a report
         return node
-    if type(node) is not _Tagged or depth > DEPTH_MAX:
+    if type(node) is not tuple or depth > DEPTH_MAX:
         raise WireError("a bare list, or one nested too deep")
-    tag, body = node.tag, node.body
+    tag, body = node
     if tag == "f" and _HEX_FLOAT.fullmatch(body):
         return float.fromhex(body)
     if tag == "a":
@@ -283,33 +284,34 @@ def recv(sock: socket.socket, deadline: float | None = None, tick: Callable[[], 
 
     `tick` is called about every 0.2 s of waiting; what it raises ends the wait. `later` is asked at the deadline for
     another one, or raises TimeoutError. Raises WireError, TimeoutError, EOFError where the peer has closed, OSError.
+    Each side waits for the other's frame before it sends the next: more bytes than one frame's are a WireError.
     """
-    prefix = _exactly(sock, _PREFIX.size, deadline, tick, later)
-    header, size = _sizes(prefix)
-    return loads(prefix + _exactly(sock, header + size, deadline, tick, later))
-
-
-def _exactly(sock: socket.socket, count: int, deadline: float | None, tick: Callable[[], None] | None,
-             later: Callable[[], float] | None) -> bytearray:
-    data = bytearray(count)
-    view, got = memoryview(data), 0
     next_tick = time.monotonic() + TICK
-    while got < count:
+    data, got, end = bytearray(AT_ONCE), 0, 0       # end: of the frame, 0 until its prefix is here
+    while not end or got < end:
         now = time.monotonic()
         if deadline is not None and now >= deadline:
             if later is None:
                 raise TimeoutError
             deadline = later()
         left = None if deadline is None else max(deadline - now, 1e-3)
-        if tick is not None and now >= next_tick:
-            tick()
-            next_tick = now + TICK
-        sock.settimeout(left if tick is None else TICK if left is None else min(left, TICK))
+        if tick is not None:
+            if now >= next_tick:
+                tick()
+                next_tick = now + TICK
+            left = TICK if left is None else min(left, TICK)
+        sock.settimeout(left)
         try:
-            n = sock.recv_into(view[got:])
+            n = sock.recv_into(memoryview(data)[got:])
         except TimeoutError:
             continue
         if n == 0:
             raise EOFError("the peer has closed")
         got += n
-    return data
+        if not end and got >= _PREFIX.size:
+            end = _PREFIX.size + sum(_sizes(data[:_PREFIX.size]))
+            if end > AT_ONCE:
+                data += bytes(end - AT_ONCE)
+    if got > end:
+        raise WireError("bytes behind a frame")
+    return loads(memoryview(data)[:end])

@@ -43,7 +43,7 @@ else:
 SESSION = 3                 # the descriptor of the session's socket in a child; all above are closed
 COMMON = ("math", "random", "collections", "itertools", "functools", "dataclasses", "typing", "re", "string", "time",
           "copy", "heapq", "bisect", "operator", "contextlib", "warnings", "inspect", "textwrap", "pprint",
-          "statistics", "numpy.random", "numpy.linalg", "numpy.testing", "minigrad.course")
+          "statistics", "resource", "tempfile", "numpy.random", "numpy.linalg", "numpy.testing", "minigrad.course")
 
 
 class Zygote:
