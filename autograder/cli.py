@@ -9,6 +9,7 @@ import difflib
 import errno
 import importlib
 import json
+import os
 import signal
 import sqlite3
 import sys
@@ -20,8 +21,8 @@ from typing import Any
 
 import click
 
+from autograder import lean
 from autograder.errors import AutograderError
-from minigrad.install import version
 
 # In the order in which a term needs them.
 VERBS = ("build", "check", "vary", "course", "release", "collect", "grade", "regrade", "status", "explain", "report",
@@ -141,8 +142,17 @@ class Verbs(click.Group):
             raise click.UsageError(f"no command '{args[0]}'.{hint}", ctx) from e
 
 
+def _version(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
+    if asked:
+        from minigrad.install import version  # loads NumPy, for which `main` has first to set the threads
+
+        click.echo(f"autograder, version {version()}")
+        ctx.exit()
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version(), prog_name="autograder")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+              help="Show the version and exit.")
 def main() -> None:
     """Grade notebooks: the student's code runs in a sandbox and decides nothing.
 
@@ -151,6 +161,7 @@ def main() -> None:
       autograder course mycourse
       autograder grade mycourse 03_rnn
     """
+    os.environ.update(lean.THREADS)     # also this process computes: --jobs 1, explain, check; NumPy is not loaded yet
 
 
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))

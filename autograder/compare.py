@@ -194,16 +194,16 @@ class _Walk:
             if not np.array_equal(got, want):
                 self.wrong_value("value", "the values differ", where)
             return
-        finite = np.isfinite(want)
-        every = bool(finite.all())
-        error, scale = _error_and_scale(got, want, None if every else finite, self.examples)
-        if (error <= self.tol * (1 + scale)).all() and (        # NaN is not
-                every or np.array_equal(got[~finite], want[~finite], equal_nan=True)):
+        error, scale = _error_and_scale(got, want, None, self.examples)
+        if ((error <= self.tol * (1 + scale)) & (scale < np.inf)).all():        # NaN and inf are looked at below
             return
+        finite = np.isfinite(want)
         bad = ~np.isfinite(got) & finite
         if bad.any():
             self.wrong_value("nonfinite", "NaN" if np.isnan(got[bad]).any() else "inf", where)
-        else:
+            return
+        error, scale = _error_and_scale(got, want, finite, self.examples)
+        if (error > self.tol * (1 + scale)).any() or not np.array_equal(got[~finite], want[~finite], equal_nan=True):
             self.wrong_value("value", "the values differ", where)
 
 

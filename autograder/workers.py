@@ -7,6 +7,7 @@ much memory for a class of 5,000 as for one of 50: a few submissions are under w
 from __future__ import annotations
 
 import atexit
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -104,7 +105,7 @@ class Worker:
 
 def outcome(work: HandedIn, graded: pipeline.Graded, students: float, began: float) -> Outcome:
     """Put what is to be written into a form that another process can send. `began`: our process time at its start."""
-    from nbformat import v4     # nbformat.writes would read what we built through a schema first, a third of its time
+    from nbformat import v4  # nbformat.writes would read what we built through a schema first, a third of its time
 
     texts = {name: v4.writes(notebook) for name, notebook in graded.notebooks.items()}
     return Outcome(work.student, graded.result, texts, work.blank, work.timestamp,
@@ -121,8 +122,14 @@ def cores() -> int:
 _worker: Worker | Exception | None = None
 
 
-def _start(plan: Plan) -> None:
+def _start(plan: Plan, number: Any) -> None:
+    """Begin a process of the pool. `number`: how many have begun, shared by all, where each is to have its own core."""
     global _worker
+    if number is not None:
+        with number.get_lock():
+            turn, number.value = number.value, number.value + 1
+        with contextlib.suppress(OSError, IndexError):
+            os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[turn]})
     signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C goes to the whole group; the parent decides
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -182,7 +189,12 @@ def _parallel(plan: Plan, students: Sequence[str], jobs: int) -> Iterator[Outcom
     """Outcomes of a pool of processes, until all are there or a process was lost."""
     # spawn: this process has threads and database handles by now, which a fork would share
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_start, initargs=(plan,))
+    context = multiprocessing.get_context("spawn")
+    # A worker and a student's process take turns, a hundred times a submission. On one core: to wake each other on
+    # another one took an eighth of a run on two. And a flood of processes stays there.
+    own_core = jobs == cores() and plan.limits.threads <= 1 and hasattr(os, "sched_setaffinity")
+    number = context.Value("i", 0) if own_core else None
+    pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(plan, number))
     waiting: set[Future[Outcome]] = set()
     to_send = iter(students)
     try:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -31,9 +30,7 @@ def command(folder: Path, assignment: str, students: tuple[str, ...], jobs: int 
       autograder grade mycourse 03_rnn
       autograder grade mycourse 03_rnn --student ada --force
     """
-    from autograder import lean, record, show
-
-    os.environ.update(lean.THREADS)     # --jobs 1 grades in this process; NumPy is not loaded yet
+    from autograder import record, show
     from autograder.course import Course
     from autograder.driver import grade as run_all
     from autograder.sandbox import NoSandbox

@@ -29,11 +29,7 @@ def command(folder: Path, assignment: str, students: tuple[str, ...], dry_run: b
       autograder regrade mycourse 03_rnn --dry-run
       autograder regrade mycourse 03_rnn --student ada
     """
-    import os
-
-    from autograder import lean, show
-
-    os.environ.update(lean.THREADS)     # --jobs 1 grades in this process; NumPy is not loaded yet
+    from autograder import show
     from autograder.regrade import regrade
     from autograder.sandbox import NoSandbox
 

@@ -26,7 +26,7 @@ from autograder import driver, lean, pipeline, show, workers
 from autograder.check import Check, Draw
 from autograder.course import Course
 from autograder.gradebook import Grades
-from autograder.sandbox import NoSandbox
+from autograder.sandbox import Limits, NoSandbox
 from autograder.shelf import Shelf
 from autograder.workers import Outcome, Plan, Used
 from benchmarks import grading
@@ -38,7 +38,9 @@ PRINTS_ITS_THREADS = """
 import json as _json, os as _os, pathlib as _pathlib
 from threadpoolctl import threadpool_info as _info
 _threads = [p["num_threads"] for p in _info() if p["user_api"] == "blas"]
-_seen = _json.dumps([_os.environ["OPENBLAS_NUM_THREADS"], _os.environ["OMP_NUM_THREADS"], _threads])
+_cores = sorted(_os.sched_getaffinity(0))
+_names = [_os.environ.get("OPENBLAS_NUM_THREADS"), _os.environ.get("OMP_NUM_THREADS")]
+_seen = _json.dumps([*_names, _threads, _cores])
 (_pathlib.Path(__file__).parent / f"threads-{_os.getpid()}.json").write_text(_seen)
 """
 
@@ -70,20 +72,46 @@ def plan(course: Path) -> Plan:
 
 # ----- Threads
 
-def test_every_worker_computes_with_one_thread_whatever_the_environment_says(
-        mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_class(mini, 4)
-    checks = mini / "checks" / A / "checks.py"
+def seen_in(course: Path, jobs: int, run: Callable[[], object]) -> list[list[Any]]:
+    """What each process that graded four submissions saw: two variables, the threads of its BLAS, its cores."""
+    a_class(course, 4)
+    checks = course / "checks" / A / "checks.py"
     checks.write_text(checks.read_text() + PRINTS_ITS_THREADS)
+    run()
+    seen = {p.name: json.loads(p.read_text()) for p in checks.parent.glob("threads-*.json")}
+    seen.pop(f"threads-{os.getpid()}.json", None)
+    assert len(seen) == jobs
+    return list(seen.values())
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_process_that_computes_has_one_thread_whatever_the_environment_says(
+        mini: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    """With one job the command's own process computes: it must not have loaded NumPy before it sets the threads."""
     for name in lean.THREADS:
         monkeypatch.setenv(name, "7")
-    assert len(driver.grade(mini, A, jobs=2)) == 4
-    assert os.environ["OMP_NUM_THREADS"] == "7"         # the user's own is as it was
-    seen = {p.name: json.loads(p.read_text()) for p in checks.parent.glob("threads-*.json")}
-    seen.pop(f"threads-{os.getpid()}.json")
-    assert len(seen) == 2
-    for openblas, omp, threads in seen.values():
+    if jobs == 2:
+        seen = seen_in(mini, 2, lambda: driver.grade(mini, A, jobs=2))
+        assert os.environ["OMP_NUM_THREADS"] == "7"         # the user's own is as it was
+    else:
+        command = [sys.executable, "-m", "autograder", "grade", str(mini), A, "--jobs", "1"]
+        seen = seen_in(mini, 1, lambda: subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True))
+    for openblas, omp, threads, _ in seen:
         assert (openblas, omp) == ("1", "1") and threads and set(threads) == {1}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no process to a core")
+def test_each_process_has_its_own_core_where_there_are_as_many(mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = sorted(os.sched_getaffinity(0))
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    seen = seen_in(mini, 2, lambda: driver.grade(mini, A, jobs=2))
+    assert sorted(cores for *_, cores in seen) == ([[core] for core in here[:2]] if len(here) > 1 else [here, here])
+    monkeypatch.setattr(workers, "cores", lambda: 3)        # fewer processes than cores: the system moves them
+    for old in (mini / "checks" / A).glob("threads-*.json"):
+        old.unlink()
+    seen = seen_in(mini, 2, lambda: driver.grade(mini, A, jobs=2, force=True))
+    assert [cores for *_, cores in seen] == [here, here]
+    assert sorted(os.sched_getaffinity(0)) == here
 
 
 def test_jsonschema_is_imported_without_its_slow_parser() -> None:
@@ -124,7 +152,7 @@ def test_a_few_submissions_are_under_way_and_none_is_kept(monkeypatch: pytest.Mo
     came = []
     tracemalloc.start()
     began = time.process_time()
-    for out in workers.outcomes(SimpleNamespace(), students, 4):     # type: ignore[arg-type]  # the pool reads no plan
+    for out in workers.outcomes(SimpleNamespace(limits=Limits()), students, 4):     # type: ignore[arg-type]  # the pool reads no plan
         InstantPool.out -= 1
         came.append(out.student)
     seconds = time.process_time() - began
