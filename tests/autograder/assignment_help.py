@@ -6,9 +6,12 @@ import contextlib
 import io
 import re
 import time
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from autograder.assignment import Assignment, AssignmentError
 from minigrad import course
@@ -21,6 +24,11 @@ NAMES = sorted(path.name for path in (ROOT / "solutions").glob("[0-9][0-9]_*"))
 def assignment(name: str) -> Assignment:
     """An assignment of solutions/, read once."""
     return Assignment(ROOT / "solutions" / name)
+
+
+def reduced(in_every_run: Collection[str]) -> list[Any]:
+    """NAMES as parameters: these in every run, the others under `make proof`."""
+    return [pytest.param(name, marks=() if name in in_every_run else pytest.mark.proof) for name in NAMES]
 
 
 def cells() -> list[tuple[str, str]]:

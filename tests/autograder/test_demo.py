@@ -38,7 +38,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return demo.run(tmp_path_factory.mktemp("demo") / "a course", jobs=2, pick=lambda s: s.story in FEW)
 
 
-def test_the_class_has_45_submissions_with_names_of_their_own(classroom: Classroom) -> None:
+def test_the_submissions_of_the_class_have_names_of_their_own(classroom: Classroom) -> None:
     people = classroom.submissions()
     assert len(people) == 46 and len({s.student for s in people}) == 46 and len(set(NAMES)) == len(NAMES)
     assert all(s.student.isascii() and s.student.count(".") == 1 for s in people)
@@ -167,7 +167,7 @@ def test_a_system_without_a_sandbox_runs_the_harmless_class_and_says_so(
 
 
 @pytest.mark.proof
-def test_all_45_come_out_as_expected(tmp_path: Path, proof_record: Any) -> None:
+def test_the_whole_class_comes_out_as_expected(tmp_path: Path, proof_record: Any) -> None:
     """The whole demo; on 2 free cores it takes 40 s."""
     began = time.perf_counter()
     did = demo.run(tmp_path / "course")
