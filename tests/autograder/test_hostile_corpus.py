@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from autograder import driver
@@ -395,6 +396,15 @@ def test_no_graded_notebook_is_larger_than_what_cells_may_show_in_all(corpus: Ru
     """One of 140 kB became one of 900 MB: each of its cells showed what one cell may."""
     sizes = {n: graded(corpus, n).stat().st_size >> 20 for n, r in corpus.results.items() if r["status"] == "graded"}
     assert max(sizes.values()) < OUTPUTS + 2 and sizes["output_flood_of_many_cells"] >= OUTPUTS
+
+
+def test_every_graded_notebook_is_one_by_nbformats_schema_with_a_name_of_its_own_for_each_cell(corpus: Run) -> None:
+    """It is written without a look at the schema, and read by nbgrader and Jupyter."""
+    for path in (corpus.course / "autograded").glob("*/*/*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        ids = [cell["id"] for cell in notebook["cells"]]
+        assert len(set(ids)) == len(ids), path      # validate would mend that in silence
+        nbformat.validate(notebook)
 
 
 def test_no_verdict_and_no_output_turns_round_what_stands_behind_it(corpus: Run) -> None:
