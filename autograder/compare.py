@@ -135,7 +135,7 @@ class _Walk:
 
     def near_floats(self, got: Any, want: Any) -> bool:
         """Floats all, finite, and near, in one go: a curve of losses has hundreds. Else each is looked at by itself."""
-        if not all(type(item) is float for item in (*got, *want)):
+        if not want or not all(type(item) is float for item in (*got, *want)):
             return False
         came, due = np.array(got), np.array(want)
         with np.errstate(all="ignore"):

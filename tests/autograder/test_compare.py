@@ -14,7 +14,8 @@ A = np.array([[1.0, -2.0], [0.5, 3.0]])
     (A.copy(), A), (A + 1e-9, A), (2.0, np.array(2.0)), (np.array(2.0), 2.0), (np.float64(2), 2.0), (3, 3),
     (np.int64(3), 3), (True, True), (np.bool_(True), True), ([A, (1, 2)], [A, (1, 2)]), ("hello", "hello"),
     (None, None), ({"a": A}, {"a": A}), (np.array([np.nan, np.inf]), np.array([np.nan, np.inf])),
-    (np.zeros(0), np.zeros(0)), (2**70, 2**70), ({1, 2}, {1, 2}),
+    (np.zeros(0), np.zeros(0)), (2**70, 2**70), ({1, 2}, {1, 2}), ([], []), ([0.1, 0.2], [0.1, 0.2 + 1e-9]),
+    ([0.1, np.nan], [0.1, np.nan]), ((-np.inf, 1.0), (-np.inf, 1.0)), ([1.0, 2.0, True], [1.0, 2.0, True]),
 ])
 def test_equal_data_of_the_same_form_is_equal(got, want):
     assert compare(got, want, 1e-7) is None
@@ -30,6 +31,8 @@ def test_equal_data_of_the_same_form_is_equal(got, want):
     ([1, 3], [1, 2], "value"),
     ("hallo", "hello", "value"), ({"b": A}, {"a": A}, "length"), (A, {"a": A}, "type"), (3.0, None, "type"),
     (2**70 + 1, 2**70, "value"), (np.array([-np.inf]), np.array([np.inf]), "value"), ([[1, 2], [3]], A, "type"),
+    (np.zeros((0, 3)), [], "type"), ([0.1, 0.3], [0.1, 0.2], "value"), ([0.1, np.nan], [0.1, 0.2], "nonfinite"),
+    ([0.1, 0.2], [0.1, np.nan], "value"), ([np.inf, 0.2], [-np.inf, 0.2], "value"), ([0.1, 2], [0.1, 2.0], "dtype"),
 ])
 def test_another_value_or_another_form_is_told_apart(got, want, kind):
     mismatch = compare(got, want, 1e-7)
