@@ -343,7 +343,7 @@ class _Grading:
         try:
             said = check.judge(came, o.draw, due, self.value)
         except StudentFailure as failure:
-            return dict.fromkeys(names, f"a function that it needs fails ({type(failure).__name__})")
+            return dict.fromkeys(names, f"a function that it needs {wording.fails(failure)}")
         except Exception:           # of the right form, and yet no answer: a node that the graph has not
             with contextlib.suppress(StudentFailure):
                 check.judge(sure, o.draw, sure, self.value)     # raises where the fault is the Check's

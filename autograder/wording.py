@@ -18,7 +18,7 @@ from autograder.misconception import Outcome, tolerance
 from autograder.properties import Vanishing, features, real_positions, shared_property
 from autograder.result import PartResult
 from autograder.structure import Case, describe
-from autograder.student import StudentDied, StudentError, StudentTimeout, Untransferable
+from autograder.student import StudentDied, StudentError, StudentFailure, StudentTimeout, Untransferable
 
 if TYPE_CHECKING:
     from autograder.oracle import PartState
@@ -94,6 +94,16 @@ def failed(check: Check, outcome: Outcome) -> str:
     if isinstance(failure, StudentDied):
         return "the process that ran it ended: os._exit, a crash, too much memory, or endless recursion"
     return outcome.problem
+
+
+def fails(failure: StudentFailure) -> str:
+    """What another function does instead of giving a value, behind its name."""
+    if isinstance(failure, StudentError):
+        return f"raises {failure.ename}"
+    if isinstance(failure, Untransferable):
+        return f"returns a value of type {failure.type_name}"
+    return "is too slow" if isinstance(failure, StudentTimeout) else \
+        "ended its process" if isinstance(failure, StudentDied) else "is not in the notebook"
 
 
 def wrote_into(changed: Iterable[str], shared: Iterable[str]) -> str:

@@ -436,6 +436,18 @@ def test_a_judge_decides_parts_and_may_call_the_students_functions():
     assert result.parts[1].sentence == "`helper` does not double"
 
 
+@pytest.mark.parametrize(("helper", "words"), [
+    ("def helper(x):\n    while True: pass", "is too slow"),
+    ("def helper(x):\n    return object", "returns a value of type type"),
+    ("def helper(x):\n    return 1 / 0", "raises ZeroDivisionError"), ("helper = None", "is not in the notebook")])
+def test_a_judge_whose_helper_fails_says_how_in_words(helper, words):
+    check = judged_check()
+    space = check.text.namespace()
+    exec(helper, space)
+    result = grade_cell(check, InKernel(space), SEED, Limits)
+    assert [p.sentence for p in result.parts] == [f"a function that it needs {words}", ""]
+
+
 def test_a_mutant_of_a_judged_function_is_recognised_by_its_results():
     check = judged_check()
     space = check.text.namespace() | {"root": lambda n: -(n ** 0.5)}
