@@ -57,14 +57,15 @@ _watch: Any = None                             # what `mg.debug` set: it is show
 _scope = ""                                    # dotted name of the module that is running (nn/module.py sets it)
 _default_dtype = np.dtype(np.float32)
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_NUMPY = os.path.dirname(np.__file__) + os.sep     # np.sum(x) calls x.sum: the line to show is the one before
 _USER_PARTS = tuple(_PACKAGE + part + os.sep for part in ("models", "experiments"))
 
 
 class _Inside(dict):
-    """filename -> does it belong to the engine?  Models and experiments count as user code: their lines are shown."""
+    """filename -> is it the engine's or NumPy's?  Models and experiments count as user code: their lines are shown."""
 
     def __missing__(self, name: str) -> bool:
-        self[name] = answer = name.startswith(_PACKAGE) and not name.startswith(_USER_PARTS)
+        self[name] = answer = name.startswith((_PACKAGE, _NUMPY)) and not name.startswith(_USER_PARTS)
         return answer
 
 
@@ -611,6 +612,8 @@ def _refused(op: Op, args: Sequence[Any], arrays: list[Any], error: Exception) -
             inner = b[-2 if len(b) > 1 else 0]
             headline = f"matmul cannot join {a} and {b}: {a[-1]} columns meet {inner} rows."
             fix = f"the right side should be ({a[-1]}, n); or transpose one of them with .T"
+    elif "unexpected keyword argument 'out'" in str(error) or "unexpected keyword argument 'dtype'" in str(error):
+        fix = f"x.{op.shown}() in place of np.{op.shown}(x): a tensor's own method is recorded"
     elif kind is ShapeError and len([x for x in arrays if hasattr(x, "shape")]) > 1:
         headline = f"{op.shown} cannot join {shapes}."
         fix = _JOINED.get(op.name, "axes are lined up from the right; each pair must be equal, or one of them 1")

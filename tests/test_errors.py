@@ -34,6 +34,16 @@ def test_a_product_of_unlike_shapes_names_both_sides_and_their_lines():
           fix      : the right side should be (20, n); or transpose one of them with .T""")
 
 
+@pytest.mark.parametrize("function", [np.sum, np.mean, np.std])
+def test_a_function_of_numpys_names_the_line_that_called_it_and_the_tensors_own(function):
+    """Who ports a NumPy program meets this; the line once stood in NumPy's own file."""
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    told = message(mg.DTypeError, lambda: function(x))
+    name = function.__name__
+    assert "made at  : test_errors.py:N" in told and "fromnumeric" not in told
+    assert f"fix      : x.{name}() in place of np.{name}(x): a tensor's own method is recorded" in told
+
+
 def test_shapes_that_do_not_broadcast_say_how_axes_are_lined_up():
     """(3, 4) + (3,) is the classic."""
     a, b = mg.zeros(3, 4), mg.zeros(3)
