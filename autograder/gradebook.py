@@ -245,7 +245,7 @@ class Grades:
 
     def _cells(self, assignment: str) -> tuple[str, list[_Cells]]:
         """The number of an assignment's row and its notebooks' cells, read once: after a commit SQLAlchemy would read
-        its own objects again, seven queries a submission."""
+        its own objects again."""
         if assignment not in self._known:
             row = self.book.find_assignment(assignment)
             self._known[assignment] = row.id, [

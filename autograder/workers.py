@@ -191,7 +191,7 @@ def _parallel(plan: Plan, students: Sequence[str], jobs: int) -> Iterator[Outcom
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     # A worker and a student's process take turns, a hundred times a submission. On one core: to wake each other on
-    # another one took an eighth of a run on two. And a flood of processes stays there.
+    # another one took a tenth of a run on two. And a flood of processes stays there.
     own_core = jobs == cores() and plan.limits.threads <= 1 and hasattr(os, "sched_setaffinity")
     number = context.Value("i", 0) if own_core else None
     pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(plan, number))
