@@ -613,7 +613,8 @@ def _refused(op: Op, args: Sequence[Any], arrays: list[Any], error: Exception) -
             headline = f"matmul cannot join {a} and {b}: {a[-1]} columns meet {inner} rows."
             fix = f"the right side should be ({a[-1]}, n); or transpose one of them with .T"
     elif "unexpected keyword argument 'out'" in str(error) or "unexpected keyword argument 'dtype'" in str(error):
-        fix = f"x.{op.shown}() in place of np.{op.shown}(x): a tensor's own method is recorded"
+        fix = (f"x.{op.shown}() takes no out and no dtype, which np.{op.shown}(x) asks for: "
+               "call the tensor's own, then .to()")
     elif kind is ShapeError and len([x for x in arrays if hasattr(x, "shape")]) > 1:
         headline = f"{op.shown} cannot join {shapes}."
         fix = _JOINED.get(op.name, "axes are lined up from the right; each pair must be equal, or one of them 1")

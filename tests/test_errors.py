@@ -41,7 +41,9 @@ def test_a_function_of_numpys_names_the_line_that_called_it_and_the_tensors_own(
     told = message(mg.DTypeError, lambda: function(x))
     name = function.__name__
     assert "made at  : test_errors.py:N" in told and "fromnumeric" not in told
-    assert f"fix      : x.{name}() in place of np.{name}(x): a tensor's own method is recorded" in told
+    fix = f"x.{name}() takes no out and no dtype, which np.{name}(x) asks for: call the tensor's own, then .to()"
+    assert f"fix      : {fix}" in told
+    assert fix in message(mg.DTypeError, lambda: getattr(x, name)(dtype=np.float64))
 
 
 def test_shapes_that_do_not_broadcast_say_how_axes_are_lined_up():
